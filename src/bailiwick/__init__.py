@@ -1,0 +1,1 @@
+"""A business backend of working bounded contexts on a small kernel."""

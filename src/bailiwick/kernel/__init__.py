@@ -1,0 +1,1 @@
+"""What every bounded context builds on. The kernel knows no context."""

@@ -1,0 +1,1 @@
+"""SQLAlchemy Core as the language, statements at the driver's speed, on PostgreSQL and on SQLite."""

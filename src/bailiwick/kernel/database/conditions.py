@@ -1,0 +1,92 @@
+"""Specifications as SQL: the same rule that an object is asked, in a WHERE."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from sqlalchemy import ColumnElement, and_, bindparam, false, not_, or_, true
+from sqlalchemy.sql.expression import BindParameter
+
+from bailiwick.kernel.specification import All, AnyOf, Has, Not, Relation, Specification, leaves
+
+Columns = Mapping[str, ColumnElement[Any]]
+
+
+def shape_of(specification: Specification) -> tuple[Any, ...]:
+    """All of a specification but its values: equal shapes become equal SQL."""
+    match specification:
+        case Has(field, relation, value):
+            return (field, relation, len(value) if relation is Relation.ANY_OF else value is None)
+        case All(parts) | AnyOf(parts):
+            return (type(specification).__name__, *map(shape_of, parts))
+        case Not(part):
+            return ("Not", shape_of(part))
+    raise TypeError(f"not a specification: {specification!r}")
+
+
+def condition(specification: Specification, columns: Columns) -> ColumnElement[bool]:
+    """The WHERE of a specification. Its parameters are named s0, s1 … in the order of `leaves`."""
+    return _condition(specification, columns, _names())
+
+
+def parameters(specification: Specification) -> dict[str, Any]:
+    """The values for the parameters of `condition`."""
+    names, values = _names(), dict[str, Any]()
+    for leaf in leaves(specification):
+        if leaf.relation is Relation.ANY_OF:
+            values |= {next(names): value for value in leaf.value}
+        elif leaf.relation is Relation.CONTAINS:
+            values[next(names)] = f"%{_escaped(str(leaf.value))}%"
+        else:
+            values[next(names)] = leaf.value
+    return values
+
+
+def _names() -> Iterator[str]:
+    return (f"s{i}" for i in range(10_000))
+
+
+def _escaped(text: str) -> str:
+    return text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
+
+
+def _condition(
+    specification: Specification, columns: Columns, names: Iterator[str]
+) -> ColumnElement[bool]:
+    match specification:
+        case Has():
+            return _about(specification, columns[specification.field], names)
+        case All(parts):
+            return and_(true(), *(_condition(part, columns, names) for part in parts))
+        case AnyOf(parts):
+            return or_(false(), *(_condition(part, columns, names) for part in parts))
+        case Not(part):
+            # An unknown (NULL) comparison counts as not satisfied, so its negation is satisfied.
+            inner = _condition(part, columns, names)
+            return or_(not_(inner), inner.is_(None))
+    raise TypeError(f"not a specification: {specification!r}")
+
+
+def _about(has: Has, column: ColumnElement[Any], names: Iterator[str]) -> ColumnElement[bool]:
+    if has.relation is Relation.ANY_OF:
+        return or_(false(), *(column == _bind(next(names), column) for _ in has.value))
+    if has.relation is Relation.IS and has.value is None:
+        next(names)
+        return column.is_(None)
+    bind = _bind(next(names), column)
+    match has.relation:
+        case Relation.BEFORE:
+            return column < bind
+        case Relation.AFTER:
+            return column > bind
+        case Relation.AT_MOST:
+            return column <= bind
+        case Relation.AT_LEAST:
+            return column >= bind
+        case Relation.CONTAINS:
+            return column.ilike(bind, escape="\\")
+        case _:
+            return column == bind
+
+
+def _bind(name: str, column: ColumnElement[Any]) -> BindParameter[Any]:
+    return bindparam(name, type_=column.type)

@@ -1,0 +1,230 @@
+"""How a dataclass aggregate sits in its table and its children in theirs, derived from annotations.
+
+A field is stored in the column of its name. A frozen dataclass (a value object) is stored in one
+column for each of its fields, `<field>_<part>` or, where the table has no such column, `<part>`.
+A tuple, frozenset or dict is one JSON column. A list of dataclasses is a child table with the primary
+key (parent, position). Enums are stored by value. Loading skips `__init__`: what was stored is trusted.
+"""
+
+import types
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, fields, is_dataclass
+from enum import Enum
+from typing import Any, Generic, TypeVar, Union, get_args, get_origin, get_type_hints
+
+from pydantic import TypeAdapter
+from sqlalchemy import Select, Table, Update, and_, bindparam, delete, insert, select, update
+
+from bailiwick.kernel.database.statements import Write
+from bailiwick.kernel.domain import Aggregate
+
+A = TypeVar("A", bound=Aggregate)
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """One field: the columns it fills, and the way there and back."""
+
+    field: str
+    columns: tuple[str, ...]
+    dump: Callable[[Any], Sequence[Any]]
+    load: Callable[[Sequence[Any]], Any]
+
+
+def _plain(annotation: Any) -> Any:
+    """The runtime class behind NewType and Optional."""
+    while hasattr(annotation, "__supertype__"):
+        annotation = annotation.__supertype__
+    if get_origin(annotation) in (Union, types.UnionType):
+        inner = [a for a in get_args(annotation) if a is not type(None)]
+        return _plain(inner[0]) if len(inner) == 1 else annotation
+    return annotation
+
+
+def _part(field: str, column: str, annotation: Any, table: Table) -> _Part:
+    plain = _plain(annotation)
+    if get_origin(plain) in (tuple, frozenset, dict):
+        adapter: TypeAdapter[Any] = TypeAdapter(annotation)
+        return _Part(
+            field,
+            (column,),
+            lambda value: (adapter.dump_python(value, mode="json"),),
+            lambda row: adapter.validate_python(row[0]),
+        )
+    if isinstance(plain, type) and issubclass(plain, Enum):
+        return _Part(
+            field,
+            (column,),
+            lambda value: (None if value is None else value.value,),
+            lambda row: None if row[0] is None else plain(row[0]),
+        )
+    if is_dataclass(plain):
+        return _value_object(field, plain, table, prefix=f"{column}_")
+    return _Part(field, (column,), lambda value: (value,), lambda row: row[0])
+
+
+def _value_object(field: str, kind: Any, table: Table, prefix: str) -> _Part:
+    inner = _parts(kind, table, prefix)
+    columns = tuple(column for part in inner for column in part.columns)
+    empty = (None,) * len(columns)
+
+    def dump(value: Any) -> Sequence[Any]:
+        return empty if value is None else _dump(inner, value)
+
+    def load(row: Sequence[Any]) -> Any:
+        return None if tuple(row) == empty else _load(inner, kind, row)
+
+    return _Part(field, columns, dump, load)
+
+
+def _parts(kind: Any, table: Table, prefix: str = "") -> list[_Part]:
+    hints = get_type_hints(kind)
+    parts = []
+    for f in fields(kind):
+        if get_origin(hints[f.name]) is list:
+            continue
+        prefixed = f"{prefix}{f.name}"
+        column = f.name if f.name in table.c and prefixed not in table.c else prefixed
+        parts.append(_part(f.name, column, hints[f.name], table))
+    return parts
+
+
+def _dump(parts: Sequence[_Part], thing: Any) -> list[Any]:
+    return [value for part in parts for value in part.dump(getattr(thing, part.field))]
+
+
+def _load(parts: Sequence[_Part], kind: Any, row: Sequence[Any]) -> Any:
+    revived, at = object.__new__(kind), 0
+    for part in parts:
+        end = at + len(part.columns)
+        object.__setattr__(revived, part.field, part.load(row[at:end]))
+        at = end
+    return revived
+
+
+def _check(kind: Any, table: Table, columns: set[str]) -> None:
+    if odd := columns ^ set(table.c.keys()):
+        raise TypeError(f"{kind.__name__} and {table.name} differ in {sorted(odd)}")
+
+
+class Mapper(Generic[A]):
+    """Loads and stores one kind of aggregate. Every column of the table must belong to a field.
+
+    `children` names the table of each list field. Raises TypeError for a table that does not fit.
+    """
+
+    def __init__(self, kind: type[A], table: Table, **children: Table) -> None:
+        self.kind, self.table = kind, table
+        self._parts = _parts(kind, table)
+        self._columns = tuple(column for part in self._parts for column in part.columns)
+        _check(kind, table, set(self._columns))
+        self._order = [table.c.keys().index(column) for column in self._columns]
+        hints = get_type_hints(kind)
+        self.children = [_Children(name, get_args(hints[name])[0], child) for name, child in children.items()]
+        self.by_id: Select[Any] = select(table).where(table.c.id == bindparam("id"))
+        self._insert = insert(table)
+        self._updates: dict[frozenset[str], Update] = {}
+
+    def load(self, row: Sequence[Any], *children: Sequence[Sequence[Any]]) -> A:
+        """An aggregate from the row of its table and the rows of each child table, in their order."""
+        aggregate: A = _load(self._parts, self.kind, [row[i] for i in self._order])
+        for collection, rows in zip(self.children, children, strict=True):
+            setattr(aggregate, collection.field, [collection.load(child) for child in rows])
+        return aggregate
+
+    def dump(self, aggregate: A) -> dict[str, Any]:
+        return dict(zip(self._columns, _dump(self._parts, aggregate), strict=True))
+
+    def snapshot(self, aggregate: A) -> tuple[dict[str, Any], list[list[dict[str, Any]]]]:
+        """What would be stored now: the root's columns, and those of each child."""
+        return self.dump(aggregate), [c.dump_all(getattr(aggregate, c.field)) for c in self.children]
+
+    def writes(
+        self, aggregate: A, loaded: tuple[dict[str, Any], list[list[dict[str, Any]]]] | None
+    ) -> tuple[list[Write], list[Write]]:
+        """What it takes to store the aggregate: removals of child rows, and the rest.
+
+        Empty if nothing changed. Otherwise the root's version is written one higher, guarded by the
+        version that was loaded, also where only a child changed.
+        """
+        root, children = self.snapshot(aggregate)
+        before = loaded[1] if loaded else [[] for _ in children]
+        removals, rest = [], []
+        for collection, old, new in zip(self.children, before, children, strict=True):
+            gone, changed = collection.writes(root["id"], old, new)
+            removals += gone
+            rest += changed
+        root["version"] = aggregate.version + 1
+        if loaded is None:
+            return removals, [Write(self._insert, root, exactly=1), *rest]
+        changes = {name: value for name, value in root.items() if value != loaded[0][name]}
+        if len(changes) == 1 and not removals and not rest:
+            return [], []
+        guard = {"old_id": root["id"], "old_version": aggregate.version}
+        return removals, [Write(self._update_of(changes), _new(changes) | guard, exactly=1), *rest]
+
+    def _update_of(self, changes: Mapping[str, Any]) -> Update:
+        shape = frozenset(changes)
+        if shape not in self._updates:
+            table = self.table
+            guard = and_(table.c.id == bindparam("old_id"), table.c.version == bindparam("old_version"))
+            self._updates[shape] = update(table).where(guard).values(_binds(shape))
+        return self._updates[shape]
+
+
+def _binds(columns: Iterable[str]) -> dict[str, Any]:
+    return {column: bindparam(f"new_{column}") for column in columns}
+
+
+def _new(values: Mapping[str, Any]) -> dict[str, Any]:
+    return {f"new_{column}": value for column, value in values.items()}
+
+
+class _Children:
+    """One list of an aggregate: its rows have the key (parent, position), so order is kept.
+
+    Rows move by being overwritten, so a child table can have no unique constraint besides its key.
+    """
+
+    def __init__(self, field: str, kind: Any, table: Table) -> None:
+        self.field, self.kind = field, kind
+        [key] = table.foreign_keys
+        self.parent = key.parent
+        self._parts = _parts(kind, table)
+        self._columns = tuple(column for part in self._parts for column in part.columns)
+        _check(kind, table, {*self._columns, self.parent.name, "position"})
+        at = and_(self.parent == bindparam("parent"), table.c.position == bindparam("at"))
+        self.of_parent = (
+            select(*(table.c[c] for c in self._columns))
+            .where(self.parent == bindparam("parent"))
+            .order_by(table.c.position)
+        )
+        self._insert = insert(table)
+        self._update = update(table).where(at).values(_binds(self._columns))
+        self._delete = delete(table).where(
+            self.parent == bindparam("parent"), table.c.position >= bindparam("at")
+        )
+
+    def load(self, row: Sequence[Any]) -> Any:
+        return _load(self._parts, self.kind, row)
+
+    def dump_all(self, items: Sequence[Any]) -> list[dict[str, Any]]:
+        return [dict(zip(self._columns, _dump(self._parts, item), strict=True)) for item in items]
+
+    def writes(
+        self, parent: Any, old: Sequence[dict[str, Any]], new: Sequence[dict[str, Any]]
+    ) -> tuple[list[Write], list[Write]]:
+        removals = []
+        if len(new) < len(old):
+            gone = {"parent": parent, "at": len(new)}
+            removals.append(Write(self._delete, gone, exactly=len(old) - len(new)))
+        changed = [
+            Write(self._update, _new(row) | {"parent": parent, "at": at}, exactly=1)
+            for at, (row, before) in enumerate(zip(new, old, strict=False))
+            if row != before
+        ]
+        added = [
+            Write(self._insert, row | {self.parent.name: parent, "position": at}, exactly=1)
+            for at, row in enumerate(new[len(old) :], start=len(old))
+        ]
+        return removals, changed + added

@@ -1,0 +1,153 @@
+"""The unit of work: reads as they come, then one commit that stores everything or nothing."""
+
+from collections.abc import Callable, Mapping
+from contextvars import ContextVar
+from types import TracebackType
+from typing import Any, ClassVar, Generic, Protocol, Self, TypeVar
+from uuid import UUID
+
+from sqlalchemy import Index, Table, UniqueConstraint
+from sqlalchemy.sql.expression import ClauseElement
+
+from bailiwick.kernel.application import Stale
+from bailiwick.kernel.database.connections import Database, Duplicate, Row
+from bailiwick.kernel.database.mapper import Mapper
+from bailiwick.kernel.database.statements import Write
+from bailiwick.kernel.domain import Aggregate, DomainError, NotFound
+from bailiwick.kernel.messaging.outbox import stored_event
+
+A = TypeVar("A", bound=Aggregate)
+Id = TypeVar("Id", bound=UUID)
+R = TypeVar("R")
+Result = TypeVar("Result")
+
+
+class Companion(Protocol):
+    """A write that must share the fate of a unit of work, such as the mark that a message was read.
+
+    `table` is where it goes: where that refuses it as a duplicate, the work was done before and
+    `AlreadyDone` is raised instead of storing it again.
+    """
+
+    table: Table
+
+    def write(self, result: object) -> Write: ...
+
+
+class AlreadyDone(Exception):
+    """The work that a companion marks was committed before. Nothing was stored this time."""
+
+
+companions: ContextVar[tuple[Companion, ...]] = ContextVar("companions", default=())
+"""Joins every commit made in this context: set by whoever runs a handler, never by a handler."""
+
+
+class SqlUnitOfWork:
+    """One transaction over the repositories that a subclass offers.
+
+    `refusals` turns a unique index or constraint into the refusal that it stands for.
+    """
+
+    refusals: ClassVar[Mapping[Index | UniqueConstraint, Callable[[], DomainError]]] = {}
+
+    def __init__(self, database: Database) -> None:
+        self.database = database
+        self._tracked: dict[int, tuple[Mapper[Any], Aggregate, Any]] = {}
+        self._statements: list[Write] = []
+        self._open = False
+
+    async def __aenter__(self) -> Self:
+        self._open = True
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None
+    ) -> None:
+        self._open = False
+
+    def _repository(self, kind: type[R]) -> R:
+        return kind(self)  # type: ignore[call-arg]  # every SqlRepository takes its unit of work
+
+    def track(self, mapper: Mapper[Any], aggregate: Aggregate, loaded: Any) -> None:
+        self._tracked[id(aggregate)] = (mapper, aggregate, loaded)
+
+    def execute(self, statement: ClauseElement, **params: Any) -> None:
+        self._statements.append(Write(statement, params))
+
+    async def commit(self, result: Result) -> Result:
+        """Store every change at once, with the events, and hand `result` back. Once per block.
+
+        Raises Contention, AlreadyDone, or the refusal that a unique index stands for.
+        """
+        if not self._open:
+            raise RuntimeError("commit belongs inside the block, and once")
+        self._open = False
+        removals, rest, events = [], [], []
+        for mapper, aggregate, loaded in self._tracked.values():
+            gone, changed = mapper.writes(aggregate, loaded)
+            removals += gone
+            rest += changed
+            events += [(aggregate, event) for event in aggregate.pull_events()]
+            aggregate.version += bool(changed)
+        rest += [stored_event(aggregate, event) for aggregate, event in events]
+        joined = companions.get()
+        rest += [companion.write(result) for companion in joined]
+        first = self._statements + removals
+        if first or rest:
+            try:
+                await self.database.write(first, rest)
+            except Duplicate as duplicate:
+                raise self._refusal(duplicate, joined) from duplicate
+        return result
+
+    def _refusal(self, duplicate: Duplicate, joined: tuple[Companion, ...]) -> Exception:
+        if any(companion.table.name in duplicate.constraint for companion in joined):
+            return AlreadyDone()
+        for constraint, refusal in self.refusals.items():
+            assert isinstance(constraint.table, Table)
+            columns = ", ".join(f"{constraint.table.name}.{column.name}" for column in constraint.columns)
+            if duplicate.constraint in (constraint.name, columns, f"index '{constraint.name}'"):
+                return refusal()
+        return duplicate
+
+
+class SqlRepository(Generic[A, Id]):
+    """Aggregates of one kind in their tables. Subclasses name the mapper and add finders."""
+
+    mapper: ClassVar[Mapper[Any]]
+
+    def __init__(self, unit: SqlUnitOfWork) -> None:
+        self._unit = unit
+
+    def add(self, aggregate: A) -> None:
+        self._unit.track(self.mapper, aggregate, None)
+
+    async def get(self, id: Id, *, version: int | None = None) -> A:
+        return self._expected(await self._first(self.mapper.by_id, id=id), version)
+
+    def _expected(self, aggregate: A | None, version: int | None) -> A:
+        """What was found, at the version that the caller has seen. Raises NotFound or Stale."""
+        if aggregate is None:
+            raise NotFound(f"no such {self.mapper.kind.__name__.lower()}")
+        if version is not None and aggregate.version != version:
+            raise Stale("it has changed since you read it; read it again", version=aggregate.version)
+        return aggregate
+
+    async def _first(self, statement: ClauseElement, **params: Any) -> A | None:
+        row = await self._unit.database.first(statement, **params)
+        return None if row is None else await self._load(row)
+
+    async def _all(self, statement: ClauseElement, **params: Any) -> list[A]:
+        return [await self._load(row) for row in await self._unit.database.all(statement, **params)]
+
+    def _execute(self, statement: ClauseElement, **params: Any) -> None:
+        """A set-based write that joins the commit, before the aggregates that were changed."""
+        self._unit.execute(statement, **params)
+
+    async def _load(self, row: Row) -> A:
+        mapper: Mapper[A] = self.mapper
+        key = row[mapper.table.c.keys().index("id")]
+        rows = [await self._unit.database.all(c.of_parent, parent=key) for c in mapper.children]
+        aggregate = mapper.load(row, *rows)
+        self._unit.track(mapper, aggregate, mapper.snapshot(aggregate))
+        return aggregate

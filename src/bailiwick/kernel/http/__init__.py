@@ -1,0 +1,1 @@
+"""The HTTP edge: a thin path from the socket to a use case and back."""

@@ -1,0 +1,209 @@
+"""The ASGI application: one pass from the raw request to the raw answer, measured and logged."""
+
+import time
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import structlog
+from starlette.routing import BaseRoute
+from starlette.routing import Router as Pages
+
+from bailiwick.kernel.database.connections import Database
+from bailiwick.kernel.http import idempotency
+from bailiwick.kernel.http.authentication import Authentication
+from bailiwick.kernel.http.headers import with_defaults
+from bailiwick.kernel.http.problems import MEDIA_TYPE, Problem, problem_of
+from bailiwick.kernel.http.requests import Receive, Request, Scope, Send
+from bailiwick.kernel.http.responses import VERSION, Header, Response, render
+from bailiwick.kernel.http.retries import until_uncontended
+from bailiwick.kernel.http.routing import Bound, Routes
+from bailiwick.kernel.observability import log_request
+
+log = structlog.get_logger("http")
+
+PAGES = "pages"
+
+Observe = Callable[[str, str, int, float], None]
+Check = Callable[[str, str], Awaitable[None]]
+
+
+@dataclass(frozen=True, slots=True)
+class Edge:
+    """What the application needs to know besides its routes. `observe` gets method, route, status, s."""
+
+    database: Database
+    authentication: Authentication | None
+    address: Callable[[Scope], str]
+    check_rate: Check
+    observe: Observe
+    headers: list[Header]
+    max_body: int
+    pages: Sequence[BaseRoute]
+
+
+class Application:
+    """Serves operations, and pages (documents, assets) for every other path."""
+
+    def __init__(self, operations: Sequence[Bound], edge: Edge) -> None:
+        self._routes = Routes(operations)
+        self._edge = edge
+        self._pages = Pages(routes=edge.pages, redirect_slashes=False)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        started = time.perf_counter()
+        edge = self._edge
+        request = Request(scope, receive, edge.address(scope), edge.max_body)
+        try:
+            response = await self._respond(request)
+        except Exception as error:
+            response = self._problem(request, error)
+        if scope["method"] == "HEAD":
+            response.headers.append((b"content-length", b"%d" % len(response.body)))
+            response.body = b""
+        elif response.status not in (204, 304):
+            response.headers.append((b"content-length", b"%d" % len(response.body)))
+        headers = [
+            (b"x-request-id", request.request_id.encode()),
+            (b"x-api-version", VERSION.encode()),
+            *(
+                with_defaults(response.headers, edge.headers)
+                if request.route == PAGES
+                else response.headers + edge.headers
+            ),
+        ]
+        await send({"type": "http.response.start", "status": response.status, "headers": headers})
+        await send({"type": "http.response.body", "body": response.body})
+        self._record(request, response.status, time.perf_counter() - started)
+
+    async def _respond(self, request: Request) -> Response:
+        path: str = request.scope["path"]
+        found = self._routes.find(path)
+        if found is None:
+            return await self._elsewhere(request, path)
+        methods, parameters = found
+        method = request.scope["method"]
+        bound = methods.get("GET" if method == "HEAD" else method)
+        if bound is None:
+            request.route = next(iter(methods.values())).operation.path
+            return _options(methods) if method == "OPTIONS" else _not_allowed(methods)
+        operation = bound.operation
+        request.route = operation.path
+        if operation.limit is not None:
+            await self._edge.check_rate(operation.limit, request.address)
+        await self._identify(request, required=not operation.public)
+        return await self._perform(request, bound, parameters)
+
+    async def _identify(self, request: Request, *, required: bool) -> None:
+        """Who asks. On a public route credentials are not looked at: bad ones must not close the door."""
+        authentication, authorization = self._edge.authentication, request.header(b"authorization")
+        if required and authorization and authentication is not None:
+            request.actor = authentication.actor(authorization)
+        if request.actor is not None:
+            await self._edge.check_rate("actor", str(request.actor.id))
+        else:
+            await self._edge.check_rate("anonymous", request.address)
+
+    async def _perform(self, request: Request, bound: Bound, parameters: Mapping[str, str]) -> Response:
+        operation = bound.operation
+        arguments = await bound.arguments(request, parameters)
+
+        def answer(result: Any) -> Response:
+            view = result if operation.view is None else operation.view(result)
+            return render(operation, bound.versioned, view, request)
+
+        async def run() -> Response:
+            return answer(await until_uncontended(lambda: bound.endpoint(**arguments), request))
+
+        if operation.idempotent and b"idempotency-key" in request.headers:
+            return await idempotency.once(self._edge.database, request, operation.id, run, answer)
+        if operation.method != "GET":
+            return await run()
+        return _unless_unchanged(request, answer(await bound.endpoint(**arguments)))
+
+    async def _elsewhere(self, request: Request, path: str) -> Response:
+        await self._edge.check_rate("anonymous", request.address)
+        if len(path) > 1 and path.endswith("/") and request.scope["method"] in ("GET", "HEAD"):
+            bare = path.rstrip("/")
+            if not bare.startswith("//") and self._routes.find(bare):
+                query = request.scope["query_string"]
+                return Response(
+                    308, headers=[(b"location", bare.encode() + (b"?" + query if query else b""))]
+                )
+        if path.startswith("/api/v") and not path.startswith("/api/v1/") and path[6:7].isdigit():
+            raise Problem(
+                404,
+                "unsupported_version",
+                "this version of the API does not exist",
+                extra={"supported": ["v1"]},
+            )
+        return await _page(self._pages, request)
+
+    def _problem(self, request: Request, error: Exception) -> Response:
+        problem = problem_of(error)
+        if problem.status == 500:
+            log.exception("unexpected_error", request_id=request.request_id, route=request.route)
+        body = problem.body(
+            instance=request.scope["path"], request_id=request.request_id, now=datetime.now(UTC)
+        )
+        headers = [(name.lower().encode(), value.encode()) for name, value in problem.headers.items()]
+        return Response(problem.status, body, [(b"content-type", MEDIA_TYPE), *headers])
+
+    def _record(self, request: Request, status: int, seconds: float) -> None:
+        method, route = request.scope["method"], request.route or "other"
+        self._edge.observe(method, route, status, seconds)
+        log_request(
+            method=method,
+            route=route,
+            status=status,
+            ms=round(seconds * 1000, 2),
+            actor=str(request.actor.id) if request.actor else None,
+            request_id=request.request_id,
+        )
+
+
+def _allowed(methods: Mapping[str, Bound]) -> str:
+    return ", ".join(sorted({*methods, "OPTIONS", *({"HEAD"} if "GET" in methods else ())}))
+
+
+def _options(methods: Mapping[str, Bound]) -> Response:
+    return Response(204, headers=[(b"allow", _allowed(methods).encode())])
+
+
+def _not_allowed(methods: Mapping[str, Bound]) -> Response:
+    allow = {"Allow": _allowed(methods)}
+    raise Problem(405, "method_not_allowed", "this path does not know the method; see Allow", headers=allow)
+
+
+def _unless_unchanged(request: Request, response: Response) -> Response:
+    """304 where the client already has this very version (`If-None-Match`)."""
+    known = request.header(b"if-none-match")
+    if known:
+        for name, value in response.headers:
+            if name == b"etag" and value.decode() in [
+                tag.strip().removeprefix("W/") for tag in known.split(",")
+            ]:
+                return Response(304, headers=[(name, value)])
+    return response
+
+
+async def _page(pages: Pages, request: Request) -> Response:
+    """Run one of Starlette's routes and take its answer, so that it is measured and logged as ours."""
+    response = Response(404)
+
+    async def send(message: Any) -> None:
+        if message["type"] == "http.response.start":
+            response.status = message["status"]
+            response.headers = [h for h in message["headers"] if h[0] != b"content-length"]
+        else:
+            response.body += message.get("body", b"")
+
+    await pages(dict(request.scope), request.receive, send)
+    if response.status == 404:
+        raise Problem(404, "not_found", "there is nothing at this path")
+    if response.status == 405:
+        allow = {"Allow": "GET, HEAD"}
+        raise Problem(405, "method_not_allowed", "this path does not know the method", headers=allow)
+    request.route = PAGES
+    return response

@@ -1,0 +1,72 @@
+"""Who asks: access tokens verified once, remembered until they expire, dropped when they are revoked."""
+
+import time
+from collections.abc import Callable, Mapping, Set
+from dataclasses import dataclass
+from uuid import UUID
+
+from bailiwick.kernel.application import Actor, Unauthenticated, Unavailable
+
+MOST_REMEMBERED = 20_000
+BLIND_SECONDS = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class VerifiedToken:
+    """What a good access token says. `expires_at` is a POSIX time; `stamp` is the account's security
+    stamp when the token was made: a higher one since then means that the token no longer counts."""
+
+    actor: Actor
+    stamp: int
+    expires_at: float
+
+
+Verify = Callable[[str], VerifiedToken]
+"""Raises Unauthenticated for anything but a token of ours that holds now."""
+
+
+class Authentication:
+    """The tokens and revocations that one worker knows. No query on the hot path.
+
+    Somebody must call `learn` at least every second with what was revoked lately: where nobody did
+    for 5 s, requests are refused as Unavailable rather than trusted.
+    """
+
+    def __init__(self, verify: Verify, now: Callable[[], float] = time.time) -> None:
+        self._verify, self._now = verify, now
+        self._known: dict[str, VerifiedToken] = {}
+        self._ended: dict[UUID, float] = {}
+        self._stamps: dict[UUID, int] = {}
+        self._learned_at = now()
+
+    def actor(self, authorization: str) -> Actor:
+        """The actor behind an `Authorization` header. Raises Unauthenticated or Unavailable."""
+        scheme, _, token = authorization.partition(" ")
+        if scheme.lower() != "bearer" or not token:
+            raise Unauthenticated("send the access token as `Authorization: Bearer …`")
+        now = self._now()
+        if now - self._learned_at > BLIND_SECONDS:
+            raise Unavailable("revocations are not known at the moment")
+        known = self._known.get(token)
+        if known is None:
+            known = self._verify(token)
+            if len(self._known) >= MOST_REMEMBERED:
+                self._known.clear()
+            self._known[token] = known
+        actor = known.actor
+        if known.expires_at <= now:
+            del self._known[token]
+            raise Unauthenticated("the access token has expired; refresh it")
+        if actor.session_id in self._ended or self._stamps.get(actor.id, 0) > known.stamp:
+            raise Unauthenticated("the access token was revoked; sign in or refresh")
+        return actor
+
+    def learn(self, ended: Set[UUID], stamps: Mapping[UUID, int], keep_seconds: float) -> None:
+        """Take in sessions that ended and stamps that rose, and forget what no token can still name."""
+        now = self._now()
+        self._learned_at = now
+        for session_id in ended:
+            self._ended.setdefault(session_id, now + keep_seconds)
+        self._stamps.update(stamps)
+        if len(self._ended) > MOST_REMEMBERED:
+            self._ended = {key: until for key, until in self._ended.items() if until > now}

@@ -1,0 +1,164 @@
+"""The OpenAPI document. FastAPI writes it from the same functions that serve; it serves nothing itself."""
+
+import inspect
+from collections.abc import Collection, Sequence
+from typing import Any, get_args, get_origin, get_type_hints
+
+import orjson
+from fastapi.openapi.utils import get_openapi
+from fastapi.routing import APIRoute
+from pydantic import BaseModel, create_model
+
+from bailiwick.kernel.application import Page
+from bailiwick.kernel.http.problem_schema import ProblemView
+from bailiwick.kernel.http.responses import Response as Raw
+from bailiwick.kernel.http.routing import Operation
+
+PROBLEMS = {
+    400: "The request cannot be read.",
+    401: "Nobody known is asking.",
+    403: "Known, but not allowed.",
+    404: "No such thing, or none that the caller may know of.",
+    409: "The state does not allow it.",
+    412: "Changed since it was read.",
+    413: "Too large.",
+    415: "Not JSON.",
+    422: "Some fields are not valid, or a rule of the business refuses.",
+    428: "If-Match is required.",
+    429: "Too many requests.",
+    503: "Not available now.",
+}
+
+
+def document(
+    operations: Sequence[Operation], provided: Collection[Any], *, server: str, version: str
+) -> bytes:
+    """The document as JSON. `provided` are the parameter types that do not come from the client."""
+    routes = [_route(operation, provided) for operation in operations]
+    content = get_openapi(
+        title="Bailiwick",
+        version=version,
+        description="Every answer carries `X-Request-ID`. Errors are RFC 9457 problem details.",
+        routes=routes,
+        servers=[{"url": server}] if server else None,
+    )
+    for operation in operations:
+        _finish(content["paths"][operation.path][operation.method.lower()], operation)
+    schemes = content.setdefault("components", {}).setdefault("securitySchemes", {})
+    schemes["bearerAuth"] = {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}
+    content["components"].get("schemas", {}).pop("HTTPValidationError", None)
+    content["components"].get("schemas", {}).pop("ValidationError", None)
+    return orjson.dumps(content)
+
+
+class Meta(BaseModel):
+    """About the answer, not about the thing."""
+
+    request_id: str
+    timestamp: str
+    version: str
+
+
+class NumberedPages(BaseModel):
+    current_page: int
+    per_page: int
+    total_pages: int
+    total_items: int
+
+
+class CursorPages(BaseModel):
+    next_cursor: str | None
+    per_page: int
+
+
+class NumberedLinks(BaseModel):
+    first: str
+    prev: str | None
+    next: str | None
+    last: str
+
+
+class CursorLinks(BaseModel):
+    next: str | None
+
+
+def _envelope(answer: Any) -> Any:
+    if answer is type(None) or answer is Raw:
+        return None
+    if get_origin(answer) is Page:
+        [item] = get_args(answer)
+        return create_model(
+            f"{item.__name__}List",
+            data=(list[item], ...),  # type: ignore[valid-type]  # known at run time only
+            meta=(Meta, ...),
+            pagination=(NumberedPages | CursorPages, ...),
+            links=(NumberedLinks | CursorLinks, ...),
+        )
+    return create_model(f"{answer.__name__}Answer", data=(answer, ...), meta=(Meta, ...))
+
+
+def _route(operation: Operation, provided: Collection[Any]) -> APIRoute:
+    hints = get_type_hints(operation.endpoint, include_extras=True)
+    parameters = [
+        parameter.replace(annotation=hints[name])
+        for name, parameter in inspect.signature(operation.endpoint).parameters.items()
+        if hints[name] not in provided
+    ]
+
+    async def documented() -> None:
+        """Only its signature is read."""
+
+    documented.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]  # read by FastAPI
+    return APIRoute(
+        operation.path,
+        documented,
+        methods=[operation.method],
+        status_code=operation.status,
+        response_model=_envelope(operation.answer),
+        operation_id=operation.id,
+        tags=[operation.context],
+        summary=operation.endpoint.__name__.replace("_", " ").capitalize(),
+        description=inspect.getdoc(operation.endpoint) or "",
+        deprecated=operation.deprecation is not None or None,
+        responses={
+            status: {"description": PROBLEMS[status], "model": ProblemView} for status in _statuses(operation)
+        },
+    )
+
+
+def _statuses(operation: Operation) -> list[int]:
+    statuses = {429, 503}
+    if not operation.public:
+        statuses |= {401, 403}
+    if operation.method != "GET":
+        statuses |= {400, 409, 413, 415, 422}
+    if "{" in operation.path:
+        statuses |= {404, 422}
+    if operation.listing is not None:
+        statuses |= {400, 422}
+    if operation.method in ("PUT", "PATCH", "DELETE"):
+        statuses |= {412, 428}
+    return sorted(statuses | ({401, 403} if operation.limit else set()))
+
+
+def _finish(entry: dict[str, Any], operation: Operation) -> None:
+    """What FastAPI cannot know: problems' media type, security, headers, list parameters."""
+    for status, answer in entry["responses"].items():
+        if int(status) >= 400 and "application/json" in answer.get("content", {}):
+            answer["content"] = {"application/problem+json": answer["content"]["application/json"]}
+    if not operation.public:
+        entry["security"] = [{"bearerAuth": []}]
+    parameters = entry.setdefault("parameters", [])
+    if operation.listing is not None:
+        parameters += operation.listing.parameters()
+    if operation.idempotent:
+        parameters.append(_header("Idempotency-Key", "Makes a repeated request safe.", 255))
+    if operation.method in ("PUT", "PATCH", "DELETE"):
+        parameters.append(_header("If-Match", "The ETag that was read: refused with 412 if it changed."))
+    if not parameters:
+        del entry["parameters"]
+
+
+def _header(name: str, meaning: str, longest: int = 64) -> dict[str, Any]:
+    schema = {"type": "string", "minLength": 1, "maxLength": longest}
+    return {"name": name, "in": "header", "required": False, "schema": schema, "description": meaning}

@@ -1,0 +1,124 @@
+"""A request as the edge sees it: headers looked up once, the body read within limits."""
+
+import re
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Annotated, Any
+from urllib.parse import parse_qsl
+
+import orjson
+from uuid_utils.compat import uuid7
+
+from bailiwick.kernel.application import Actor
+from bailiwick.kernel.http.problems import Problem
+
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+
+ExpectedVersion = Annotated[int | None, "If-Match"]
+"""The version that the caller has seen, from `If-Match`. None where the caller does not care."""
+
+_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+_NEVER = -1
+
+
+class Request:
+    """One HTTP request. `address` is the client's, by the rule for trusted proxies."""
+
+    __slots__ = ("scope", "receive", "headers", "request_id", "address", "actor", "route", "max_body", "sent")
+
+    def __init__(self, scope: Scope, receive: Receive, address: str, max_body: int) -> None:
+        self.scope, self.receive, self.address, self.max_body = scope, receive, address, max_body
+        self.headers: dict[bytes, bytes] = dict(scope["headers"])
+        self.actor: Actor | None = None
+        self.route = ""
+        self.sent: bytes | None = None
+        offered = self.header(b"x-request-id")
+        self.request_id = offered if _REQUEST_ID.fullmatch(offered) else uuid7().hex
+
+    def header(self, name: bytes) -> str:
+        return self.headers.get(name, b"").decode("latin-1")
+
+    def query(self) -> dict[str, str]:
+        """The query string. Raises Problem 422 for a name given twice and 400 for a NUL."""
+        if not self.scope["query_string"]:
+            return {}
+        try:
+            pairs = parse_qsl(
+                self.scope["query_string"].decode(), keep_blank_values=True, max_num_fields=50, errors="strict"
+            )
+        except ValueError as error:
+            raise Problem(400, "malformed_query", "the query string cannot be read") from error
+        found: dict[str, str] = {}
+        for name, value in pairs:
+            if "\0" in value:
+                raise Problem(400, "malformed_query", "the query string cannot contain NUL")
+            if name in found:
+                twice = {"field": name[:100], "message": "given more than once", "type": "duplicate"}
+                raise Problem(422, "invalid_input", "a parameter was given twice", [twice])
+            found[name] = value
+        return found
+
+    async def body(self) -> bytes:
+        """The whole body, read once. Raises Problem 413 as soon as it is too large."""
+        if self.sent is None:
+            self.sent = await self._read()
+        return self.sent
+
+    async def _read(self) -> bytes:
+        if int(self.headers.get(b"content-length") or 0) > self.max_body:
+            raise self._too_large()
+        message = await self.receive()
+        if not message.get("more_body"):
+            whole: bytes = message.get("body", b"")
+            if len(whole) > self.max_body:
+                raise self._too_large()
+            return whole
+        parts, size = [message.get("body", b"")], len(message.get("body", b""))
+        while message.get("more_body"):
+            message = await self.receive()
+            parts.append(message.get("body", b""))
+            size += len(parts[-1])
+            if size > self.max_body:
+                raise self._too_large()
+        return b"".join(parts)
+
+    def _too_large(self) -> Problem:
+        limit = {"Connection": "close"}
+        return Problem(413, "body_too_large", f"the body may have at most {self.max_body} bytes", headers=limit)
+
+    async def json_body(self) -> bytes:
+        """The body of a JSON request, unparsed. Raises Problem 415, 413 or 400 (NUL in a string)."""
+        kind = self.header(b"content-type").partition(";")[0].strip().lower()
+        if not (kind == "application/json" or (kind.startswith("application/") and kind.endswith("+json"))):
+            raise Problem(415, "unsupported_media_type", "send the body as application/json")
+        if self.headers.get(b"content-encoding", b"identity") != b"identity":
+            raise Problem(415, "unsupported_media_type", "send the body without a content encoding")
+        body = await self.body()
+        if b"\\u0000" in body and _has_nul(body):
+            raise Problem(400, "malformed_json", "text cannot contain NUL")
+        return body
+
+    def expected_version(self) -> int | None:
+        """From `If-Match`: None without one or for `*`; a version that nothing has for a foreign tag."""
+        tag = self.header(b"if-match").strip()
+        if tag in ("", "*"):
+            return None
+        digits = tag[1:-1] if tag.startswith('"') and tag.endswith('"') and len(tag) > 2 else ""
+        return int(digits) if digits.isascii() and digits.isdigit() and len(digits) < 10 else _NEVER
+
+
+def _has_nul(body: bytes) -> bool:
+    try:
+        waiting = [orjson.loads(body)]
+    except orjson.JSONDecodeError:
+        return False
+    while waiting:
+        match waiting.pop():
+            case str() as text if "\0" in text:
+                return True
+            case dict() as members:
+                waiting += [*members.keys(), *members.values()]
+            case list() as items:
+                waiting += items
+    return False

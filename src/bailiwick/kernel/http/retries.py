@@ -1,0 +1,38 @@
+"""Running a handler again when somebody else was quicker."""
+
+import asyncio
+import random
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+from bailiwick.kernel.application import Cause, Contention, cause
+from bailiwick.kernel.http.requests import Request
+
+T = TypeVar("T")
+
+MOST_ATTEMPTS = 12
+
+
+async def until_uncontended(handle: Callable[[], Awaitable[T]], request: Request) -> T:
+    """The result of `handle`, run again (at most 12 times, with jitter) while it meets Contention.
+
+    That is safe because a handler changes nothing before its commit, and a contended commit stores
+    nothing. Everything stored meanwhile names the request as its cause.
+    """
+    token = cause.set(
+        Cause(
+            correlation_id=request.request_id,
+            actor_id=request.actor.id if request.actor else None,
+            address=request.address,
+            user_agent=request.header(b"user-agent")[:255],
+        )
+    )
+    try:
+        for attempt in range(MOST_ATTEMPTS):
+            try:
+                return await handle()
+            except Contention:
+                await asyncio.sleep(random.uniform(0, 0.002 * 2 ** min(attempt, 6)))
+        return await handle()
+    finally:
+        cause.reset(token)

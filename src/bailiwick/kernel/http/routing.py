@@ -1,0 +1,234 @@
+"""Routes: typed functions, bound once, called without a framework in between.
+
+An endpoint's parameters are bound by what they are: a name from the path; a Pydantic model, which is
+the body; a type that the kernel provides (Actor, ExpectedVersion, ListRequest, a context's ports …);
+anything else is a query parameter. What it returns is the view that the client gets.
+"""
+
+import inspect
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, fields, is_dataclass
+from datetime import date
+from typing import Any, Protocol, TypeVar, get_type_hints
+
+from pydantic import BaseModel, TypeAdapter
+from starlette.routing import compile_path
+from typing_extensions import TypedDict
+
+from bailiwick.kernel.application import Actor, Unauthenticated
+from bailiwick.kernel.http.problems import Problem
+from bailiwick.kernel.http.requests import ExpectedVersion, Request
+
+Endpoint = Callable[..., Awaitable[Any]]
+F = TypeVar("F", bound=Endpoint)
+Provide = Callable[[Request], Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Deprecation:
+    """When a route became deprecated, when it will be gone, and where to read what to do."""
+
+    since: date
+    sunset: date
+    guide: str
+
+
+class Listing(Protocol):
+    """What a list route allows: read by the OpenAPI document and by the parser of its query."""
+
+    def parse(self, query: Mapping[str, str]) -> Any: ...
+
+    def parameters(self) -> list[dict[str, Any]]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """One route as it was declared."""
+
+    context: str
+    method: str
+    path: str
+    endpoint: Endpoint
+    status: int
+    public: bool
+    view: Callable[[Any], Any] | None
+    location: str | None
+    idempotent: bool
+    listing: Listing | None
+    limit: str | None
+    deprecation: Deprecation | None
+
+    @property
+    def id(self) -> str:
+        return f"{self.context}_{self.endpoint.__name__}"
+
+    @property
+    def answer(self) -> Any:
+        """The type of what the client gets as `data`; None for an answer without a body."""
+        return get_type_hints(self.view or self.endpoint).get("return", type(None))
+
+    @property
+    def versioned(self) -> bool:
+        answer = self.answer
+        return is_dataclass(answer) and any(f.name == "version" for f in fields(answer))
+
+
+class Router:
+    """The routes of one context. `prefix` is their common path, such as `/api/v1/tasks`."""
+
+    def __init__(self, context: str, prefix: str = "") -> None:
+        self.context, self.prefix = context, prefix
+        self.operations: list[Operation] = []
+
+    def _add(
+        self,
+        method: str,
+        path: str,
+        *,
+        status: int | None = None,
+        public: bool = False,
+        view: Callable[[Any], Any] | None = None,
+        location: str | None = None,
+        idempotent: bool = False,
+        listing: Listing | None = None,
+        limit: str | None = None,
+        deprecation: Deprecation | None = None,
+    ) -> Callable[[F], F]:
+        def declare(endpoint: F) -> F:
+            operation = Operation(
+                self.context,
+                method,
+                self.prefix + path,
+                endpoint,
+                status or (204 if get_type_hints(view or endpoint)["return"] is type(None) else 200),
+                public,
+                view,
+                location,
+                idempotent,
+                listing,
+                limit,
+                deprecation,
+            )
+            self.operations.append(operation)
+            return endpoint
+
+        return declare
+
+    def get(self, path: str = "", **options: Any) -> Callable[[F], F]:
+        return self._add("GET", path, **options)
+
+    def post(self, path: str = "", **options: Any) -> Callable[[F], F]:
+        return self._add("POST", path, **options)
+
+    def put(self, path: str = "", **options: Any) -> Callable[[F], F]:
+        return self._add("PUT", path, **options)
+
+    def patch(self, path: str = "", **options: Any) -> Callable[[F], F]:
+        return self._add("PATCH", path, **options)
+
+    def delete(self, path: str = "", **options: Any) -> Callable[[F], F]:
+        return self._add("DELETE", path, **options)
+
+
+class Bound:
+    """An operation ready to serve: how each parameter of its endpoint is found."""
+
+    __slots__ = ("operation", "endpoint", "_path", "_raw", "_raw_names", "_body", "_provided", "_fixed", "versioned")
+
+    def __init__(self, operation: Operation, provided: Mapping[Any, Provide], fixed: Mapping[Any, Any]) -> None:
+        self.operation, self.endpoint = operation, operation.endpoint
+        self.versioned = operation.versioned
+        hints = get_type_hints(operation.endpoint, include_extras=True)
+        signature = inspect.signature(operation.endpoint)
+        self._path = {part[1:-1] for part in operation.path.split("/") if part.startswith("{")}
+        self._provided: list[tuple[str, Provide]] = []
+        self._fixed: dict[str, Any] = {}
+        self._body: tuple[str, TypeAdapter[Any]] | None = None
+        raw: dict[str, Any] = {}
+        for name, parameter in signature.parameters.items():
+            kind = hints[name]
+            if name in self._path:
+                raw[name] = kind
+            elif kind in provided:
+                self._provided.append((name, provided[kind]))
+            elif kind in fixed:
+                self._fixed[name] = fixed[kind]
+            elif isinstance(kind, type) and issubclass(kind, BaseModel):
+                self._body = (name, TypeAdapter(kind))
+            elif parameter.default is not inspect.Parameter.empty:
+                raw[name] = kind
+            else:
+                raise TypeError(f"{operation.id}: nothing provides {name}: {kind}")
+        self._raw_names = [name for name in raw if name not in self._path]
+        self._raw: TypeAdapter[Any] | None = (
+            TypeAdapter(TypedDict(operation.id, raw, total=False)) if raw else None  # type: ignore[operator]  # made at run time
+        )
+
+    async def arguments(self, request: Request, path: Mapping[str, str]) -> dict[str, Any]:
+        """The endpoint's arguments. Raises a Problem, ValidationError or DomainError for bad input.
+
+        Who asks is settled before anything is said about what was sent.
+        """
+        arguments: dict[str, Any] = {name: provide(request) for name, provide in self._provided}
+        arguments.update(self._fixed)
+        if self._raw is not None:
+            raw = dict(path)
+            if self._raw_names:
+                query = request.query()
+                raw |= {name: query[name] for name in self._raw_names if name in query}
+            arguments.update(self._raw.validate_python(raw))
+        if self._body is not None:
+            name, adapter = self._body
+            arguments[name] = adapter.validate_json(await request.json_body(), strict=True)
+        elif self.operation.method in ("POST", "PUT", "PATCH"):
+            await request.body()
+        return arguments
+
+
+def actor_of(request: Request) -> Actor:
+    """Raises Unauthenticated where nobody is known to ask."""
+    if request.actor is None:
+        raise Unauthenticated("sign in and send the access token as a Bearer token")
+    return request.actor
+
+
+def expected_version(required: bool) -> Provide:
+    def provide(request: Request) -> int | None:
+        if required and b"if-match" not in request.headers:
+            raise Problem(428, "precondition_required", "send If-Match with the ETag that you have read")
+        return request.expected_version()
+
+    return provide
+
+
+class Routes:
+    """All operations, found by path: exact ones in one look-up, others by pattern within their prefix."""
+
+    def __init__(self, operations: Sequence[Bound]) -> None:
+        self._exact: dict[str, dict[str, Bound]] = {}
+        self._patterns: dict[str, list[tuple[Any, dict[str, Bound]]]] = {}
+        by_path: dict[str, dict[str, Bound]] = {}
+        for bound in operations:
+            by_path.setdefault(bound.operation.path, {})[bound.operation.method] = bound
+        for path, methods in by_path.items():
+            if "{" not in path:
+                self._exact[path] = methods
+            else:
+                pattern = compile_path(path)[0]
+                self._patterns.setdefault(_prefix(path), []).append((pattern, methods))
+
+    def find(self, path: str) -> tuple[dict[str, Bound], Mapping[str, str]] | None:
+        """The operations at `path` by method, and the path's parameters. None for an unknown path."""
+        if path in self._exact:
+            return self._exact[path], {}
+        for pattern, methods in self._patterns.get(_prefix(path), ()):
+            if match := pattern.match(path):
+                return methods, match.groupdict()
+        return None
+
+
+def _prefix(path: str) -> str:
+    return "/".join(path.split("/", 4)[:4])
+
+
+PROVIDED: Mapping[Any, Provide] = {Actor: actor_of, ExpectedVersion: Request.expected_version}

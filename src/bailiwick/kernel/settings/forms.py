@@ -1,0 +1,132 @@
+"""How the value of a setting may be written: each function returns the clean value or says what is wrong."""
+
+import ipaddress
+import json
+import re
+from email.utils import parseaddr
+from typing import Any
+from urllib.parse import SplitResult, urlsplit
+
+MASK = "********"
+
+# The grammar of the `limits` library, without the 125 ms that importing it takes.
+RATE = re.compile(r"\s*[1-9]\d*\s*(/|per)\s*(\d+\s*)?(second|minute|hour|day|month|year)s?\s*", re.IGNORECASE)
+PASSWORD_IN_URL = re.compile(r"(?<=://)([^/?#\s@:]*):[^/?#\s]*@")
+
+
+def listing(value: Any) -> Any:
+    """A list may be written as `a, b` or as a JSON array."""
+    if not isinstance(value, str):
+        return value
+    if value.lstrip().startswith("["):
+        try:
+            return json.loads(value)
+        except ValueError:
+            raise ValueError("is not a valid JSON array") from None
+    return [part.strip() for part in value.split(",") if part.strip()]
+
+
+def upper(value: Any) -> Any:
+    return value.upper() if isinstance(value, str) else value
+
+
+def without_password(value: Any) -> Any:
+    """The value with the passwords inside URLs masked."""
+    return PASSWORD_IN_URL.sub(rf"\1:{MASK}@", value) if isinstance(value, str) else value
+
+
+def _url(value: str, example: str) -> SplitResult:
+    try:
+        parts = urlsplit(value)
+        usable = parts.port != 0 and not re.search(r"\s", value)
+    except ValueError:
+        usable = False
+    if not usable:
+        raise ValueError(f"is not a URL such as {example}")
+    return parts
+
+
+def database_url(value: str) -> str:
+    """`postgresql://…` or `sqlite:///path`; the driver is ours to choose, so `+driver` is dropped."""
+    parts = _url(value, "postgresql://user:password@host:5432/name")
+    scheme, rest = parts.scheme.split("+")[0], value[len(parts.scheme) :]
+    if scheme in ("postgres", "postgresql"):
+        if not parts.path.strip("/"):
+            raise ValueError("names no database: write postgresql://user:password@host:5432/name")
+        return "postgresql" + rest
+    if scheme == "sqlite":
+        if not rest.startswith(":///") or rest == ":///":
+            raise ValueError("names no file: write sqlite:///relative/path.db or sqlite:////absolute/path.db")
+        return "sqlite" + rest
+    raise ValueError("must begin with postgresql:// or sqlite:///")
+
+
+def redis_url(value: str | None) -> str | None:
+    """`redis://`, `rediss://` or `unix://`; None stays None."""
+    if value is not None and _url(value, "redis://host:6379/0").scheme not in ("redis", "rediss", "unix"):
+        raise ValueError("must begin with redis://, rediss:// or unix://")
+    return value
+
+
+def public_url(value: str) -> str:
+    """`https://host[:port][/path]`, without query, fragment and user; a slash at the end is dropped."""
+    parts = _url(value, "https://app.example.com")
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise ValueError("must look like https://app.example.com")
+    if parts.query or parts.fragment or parts.username is not None:
+        raise ValueError("must not contain a query, a fragment or a user")
+    return value.rstrip("/")
+
+
+def origins(value: list[str]) -> list[str]:
+    """Web origins: scheme, host and perhaps port, exactly as browsers send them; or `*`."""
+    for origin in value:
+        parts = _url(origin, "https://app.example.com")
+        exact = f"{parts.scheme}://{parts.netloc}".lower()
+        if origin != "*" and (parts.scheme not in ("http", "https") or not parts.netloc or exact != origin):
+            raise ValueError(
+                f"{origin!r} is not an origin such as https://app.example.com (lower case, no path)"
+            )
+    return value
+
+
+def networks(value: list[str]) -> list[str]:
+    """Networks in CIDR notation, or single addresses."""
+    for network in value:
+        try:
+            ipaddress.ip_network(network)
+        except ValueError:
+            raise ValueError(f"{network!r} is not a network such as 10.0.0.0/8") from None
+    return value
+
+
+def rate(value: str) -> str:
+    """One or more rates, separated by `;`."""
+    if not all(RATE.fullmatch(part) for part in value.split(";")):
+        raise ValueError("is not a rate such as 600/minute or 10/second;600/minute")
+    return value
+
+
+def sender(value: str) -> str:
+    """`no-reply@example.com` or `Name <no-reply@example.com>` on one line."""
+    if not re.fullmatch(r"[^@\s<>]+@[^@\s<>]+", parseaddr(value)[1]):
+        raise ValueError("is not an email address such as no-reply@example.com")
+    if any(ord(character) < 32 for character in value):
+        raise ValueError("must not contain line breaks or control characters")
+    return value
+
+
+def names(value: list[str]) -> list[str]:
+    """Names of contexts: at least one, none twice."""
+    if not value:
+        raise ValueError("must name at least one context")
+    if len(set(value)) != len(value):
+        raise ValueError("names a context twice")
+    return value
+
+
+def region(value: str) -> str:
+    """A country by its two letters."""
+    if not re.fullmatch(r"[A-Za-z]{2}", value):
+        raise ValueError("is not a country code of two letters such as NA")
+    return value.upper()

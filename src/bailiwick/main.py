@@ -1,0 +1,174 @@
+"""The composition: settings → platform → the enabled contexts → one ASGI application."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import lru_cache, partial
+from importlib import import_module
+from importlib.metadata import version
+from typing import Any
+
+from sqlalchemy import literal, select
+from uuid_utils.compat import uuid7
+
+from bailiwick.kernel.database.connections import Database
+from bailiwick.kernel.database.listing import ListRequest
+from bailiwick.kernel.database.postgresql import PostgresDatabase
+from bailiwick.kernel.database.sqlite import SqliteDatabase
+from bailiwick.kernel.http import health
+from bailiwick.kernel.http.addresses import ClientAddresses
+from bailiwick.kernel.http.app import Application, Edge
+from bailiwick.kernel.http.documents import document_routes
+from bailiwick.kernel.http.headers import security_headers, with_cors
+from bailiwick.kernel.http.lifespan import with_lifespan
+from bailiwick.kernel.http.limits import RateLimiter
+from bailiwick.kernel.http.requests import ExpectedVersion, Request
+from bailiwick.kernel.http.routing import PROVIDED, Bound, Operation, Provide, expected_version
+from bailiwick.kernel.messaging.housekeeping import prune
+from bailiwick.kernel.messaging.relay import Relay
+from bailiwick.kernel.module import Module, Platform
+from bailiwick.kernel.observability import configure_logging, render_metrics, requests
+from bailiwick.kernel.settings import Settings
+
+_ONE = select(literal(1))
+
+
+def utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+def open_database(settings: Settings) -> Database:
+    """The database that the settings name, not yet opened."""
+    options = settings.database
+    if options.url.startswith("sqlite:"):
+        return SqliteDatabase(options.url)
+    return PostgresDatabase(
+        options.url,
+        pool_size=options.pool_size,
+        acquire_timeout=options.acquire_timeout,
+        statement_timeout=options.statement_timeout,
+        lock_timeout=options.lock_timeout,
+    )
+
+
+@dataclass(frozen=True)
+class Backend:
+    """The product in one process: its platform and the contexts that it carries."""
+
+    platform: Platform
+    modules: tuple[Module, ...]
+
+    @classmethod
+    def build(cls, settings: Settings, database: Database | None = None) -> "Backend":
+        platform = Platform(settings, database or open_database(settings), utc_now, uuid7)
+        modules = []
+        for name in settings.contexts:
+            built: Module = import_module(f"bailiwick.{name}.module").module(platform)
+            platform.contracts.update(built.contracts)
+            modules.append(built)
+        return cls(platform, tuple(modules))
+
+    @property
+    def operations(self) -> list[Operation]:
+        routers = [health.router, *(router for module in self.modules for router in module.routers)]
+        return [operation for router in routers for operation in router.operations]
+
+    def relay(self) -> Relay:
+        subscriptions = [s for module in self.modules for s in module.subscriptions]
+        return Relay(self.platform.database, subscriptions, self.platform.clock)
+
+    @asynccontextmanager
+    async def running(self) -> Any:
+        """Open the database and run what must run beside the requests, until the block is left."""
+        database = self.platform.database
+        await database.open()
+        loops: Sequence[Callable[[], Awaitable[None]]] = [
+            self.relay().run,
+            partial(prune, database, self.platform.clock),
+            *(loop for module in self.modules for loop in module.background),
+        ]
+        async with AsyncExitStack() as stack:
+            stack.push_async_callback(database.close)
+            tasks = [asyncio.ensure_future(loop()) for loop in loops]
+            stack.push_async_callback(_cancel, tasks)
+            yield self
+
+
+async def _cancel(tasks: Sequence["asyncio.Future[None]"]) -> None:
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def create_app(settings: Settings | None = None) -> Any:
+    """The ASGI application of one worker."""
+    settings = settings or Settings.load()
+    configure_logging(settings)
+    backend = Backend.build(settings)
+    return with_lifespan(http_application(backend), backend.running)
+
+
+def http_application(backend: Backend) -> Any:
+    settings, database = backend.platform.settings, backend.platform.database
+    limits = settings.limits
+    rates = {"anonymous": limits.anonymous, "actor": limits.actor, "credentials": limits.credentials}
+    limiter = RateLimiter(rates if limits.enabled else dict.fromkeys(rates, ""), settings.redis.url)
+    headers = security_headers(settings.http.public_url)
+    edge = Edge(
+        database=database,
+        authentication=next((m.authentication for m in backend.modules if m.authentication), None),
+        address=ClientAddresses(settings.http.trusted_proxies).of,
+        check_rate=limiter.check,
+        observe=requests.observe,
+        headers=headers,
+        max_body=settings.http.max_body_bytes,
+        pages=document_routes(lru_cache(1)(partial(openapi_document, backend))) if settings.http.docs else (),
+    )
+    return with_cors(Application(bind(backend, edge), edge), settings.http.cors_origins, headers)
+
+
+def bind(backend: Backend, edge: Edge) -> list[Bound]:
+    """Every operation with its parameters bound: a missing provider fails here, not at a request."""
+    settings = backend.platform.settings
+    authenticate = edge.authentication.actor if edge.authentication else None
+    token = settings.http.operator_token
+    provided: dict[Any, Provide] = {
+        **PROVIDED,
+        ExpectedVersion: expected_version(settings.http.require_if_match),
+        health.Operator: health.operator_of(token.get_secret_value() if token else None, authenticate),
+    }
+    fixed: dict[Any, Any] = {
+        Database: backend.platform.database,
+        health.Probes: health.Probes({"database": partial(_ping, backend.platform.database)}, render_metrics),
+        **{type(thing): thing for module in backend.modules for thing in module.provides},
+    }
+    bound = []
+    for operation in backend.operations:
+        own = {ListRequest: _asked(operation)} if operation.listing else {}
+        bound.append(Bound(operation, {**provided, **own}, fixed))
+    return bound
+
+
+def _asked(operation: Operation) -> Provide:
+    listing = operation.listing
+    assert listing is not None
+
+    def provide(request: Request) -> Any:
+        return listing.parse(request.query())
+
+    return provide
+
+
+async def _ping(database: Database) -> None:
+    await database.first(_ONE)
+
+
+def openapi_document(backend: Backend) -> bytes:
+    """The OpenAPI document of the enabled contexts, as JSON. FastAPI is loaded only for this."""
+    types = {type(thing) for module in backend.modules for thing in module.provides}
+    provided = {*PROVIDED, Database, ListRequest, health.Probes, health.Operator, *types}
+    openapi = import_module("bailiwick.kernel.http.openapi")
+    content: bytes = openapi.document(backend.operations, provided, server="", version=version("bailiwick"))
+    return content
