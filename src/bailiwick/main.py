@@ -91,6 +91,8 @@ class Backend:
         ]
         async with AsyncExitStack() as stack:
             stack.push_async_callback(database.close)
+            for prepare in (step for module in self.modules for step in module.before):
+                await prepare()
             tasks = [asyncio.ensure_future(loop()) for loop in loops]
             stack.push_async_callback(_cancel, tasks)
             yield self

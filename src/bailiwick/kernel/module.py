@@ -36,8 +36,8 @@ class Platform:
 class Module:
     """One bounded context, wired and ready to serve, alone or beside others.
 
-    `provides` are the objects that its endpoints may name by type. `background` runs from start to
-    stop. `permissions` are the names that its code asks for.
+    `provides` are the objects that its endpoints may name by type. `before` runs before the first
+    request, `background` from start to stop. `permissions` are the names that its code asks for.
     """
 
     name: str
@@ -47,4 +47,5 @@ class Module:
     contracts: Mapping[type[Any], Any] = field(default_factory=dict)
     permissions: frozenset[str] = frozenset()
     authentication: Authentication | None = None
+    before: tuple[Callable[[], Awaitable[None]], ...] = ()
     background: tuple[Callable[[], Awaitable[None]], ...] = ()

@@ -118,6 +118,10 @@ class _Stream:
             sys.stderr.buffer.flush()
 
 
+# One list, changed in place: loggers that have been used keep it, and so follow a new configuration.
+_processors: list[Any] = []
+
+
 def configure_logging(settings: Settings) -> None:
     """Write log lines to standard error, ours and those of libraries, in the form that settings ask for."""
     level = logging.getLevelNamesMapping()[settings.log.level]
@@ -129,8 +133,9 @@ def configure_logging(settings: Settings) -> None:
     ]
     after: list[Any] = [structlog.processors.format_exc_info, redact]
     after += [_json_line] if as_json else [_one_line, _console(), _encode]
+    _processors[:] = before + after
     structlog.configure(
-        processors=before + after,
+        processors=_processors,
         wrapper_class=structlog.make_filtering_bound_logger(level),
         logger_factory=structlog.BytesLoggerFactory(_Stream()),  # type: ignore[arg-type]
         cache_logger_on_first_use=True,
@@ -164,6 +169,7 @@ class RequestLog:
     def configure(self, *, enabled: bool, direct: bool) -> None:
         """Whether lines are written, and whether directly as JSON or through the processors."""
         self._enabled, self._direct = enabled, direct
+        self._log = structlog.get_logger("http")
 
     def __call__(self, **fields: Any) -> None:
         """Write `event: request` with these fields."""

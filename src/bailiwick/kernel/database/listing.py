@@ -3,7 +3,7 @@
 import base64
 import hashlib
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any, Generic, TypeVar
 
@@ -58,7 +58,8 @@ def columns_of(view: type, table: Table) -> list[ColumnElement[Any]]:
 
 
 class Listing(Generic[V]):
-    """One list. `rows` selects the columns of `view` in their order, scoped by its own parameters.
+    """One list. `rows` selects the columns of `view` in their order, scoped by its own parameters; where
+    they are not its fields as they stand, `make` turns a row into a view.
 
     `sorts` maps names to expressions that are never NULL; a minus in front means descending. `key` is
     the unique tie-breaker. A page costs one statement (by number: two), however deep it is by cursor.
@@ -74,8 +75,10 @@ class Listing(Generic[V]):
         default_sort: str,
         filters: Mapping[str, Filter] | None = None,
         search: Sequence[ColumnElement[Any]] = (),
+        make: Callable[..., V] | None = None,
     ) -> None:
-        self._view, self._rows, self._key = view, rows, key
+        self._make, self._rows, self._key = make or view, rows, key
+        self._width = len(rows.selected_columns)
         self._sorts, self._default_sort = dict(sorts), default_sort
         self._filters, self._search = dict(filters or {}), list(search)
         self._columns = {name: f.column for name, f in self._filters.items()}
@@ -173,8 +176,7 @@ class Listing(Generic[V]):
         offset = (asked.number - 1) * asked.per_page
         rows = await database.all(statement, **params, per_page=asked.per_page, offset=offset)
         counted = await database.first(self._count(asked.rule), **params)
-        width = len(fields(self._view))  # type: ignore[arg-type]  # a view is a dataclass
-        items = [self._view(*row[:width]) for row in rows]
+        items = [self._make(*row[: self._width]) for row in rows]
         return Page(items, asked.per_page, number=asked.number, total_items=counted[0] if counted else 0)
 
     async def _page_by_cursor(
@@ -186,13 +188,12 @@ class Listing(Generic[V]):
         if asked.cursor:
             params |= self._after(asked, binding)
         rows = await database.all(statement, **params)
-        width = len(fields(self._view))  # type: ignore[arg-type]  # a view is a dataclass
         more = len(rows) > asked.per_page
         if more:
             rows = rows[:-1]
         cursor = _cursor([rows[-1][place] for place in places], binding) if more else None
-        view = self._view
-        items = [view(*(row if len(row) == width else row[:width])) for row in rows]
+        make, width = self._make, self._width
+        items = [make(*(row if len(row) == width else row[:width])) for row in rows]
         return Page(items, asked.per_page, next_cursor=cursor)
 
     def _order(self, asked: ListRequest) -> list[tuple[ColumnElement[Any], bool]]:

@@ -28,8 +28,8 @@ Verify = Callable[[str], VerifiedToken]
 class Authentication:
     """The tokens and revocations that one worker knows. No query on the hot path.
 
-    Somebody must call `learn` at least every second with what was revoked lately: where nobody did
-    for 5 s, requests are refused as Unavailable rather than trusted.
+    Somebody must call `learn`, before the first request and then at least every second, with what was
+    revoked lately: where nobody did for 5 s, requests are refused as Unavailable rather than trusted.
     """
 
     def __init__(self, verify: Verify, now: Callable[[], float] = time.time) -> None:
@@ -37,7 +37,7 @@ class Authentication:
         self._known: dict[str, VerifiedToken] = {}
         self._ended: dict[UUID, float] = {}
         self._stamps: dict[UUID, int] = {}
-        self._learned_at = now()
+        self._learned_at = float("-inf")
 
     def actor(self, authorization: str) -> Actor:
         """The actor behind an `Authorization` header. Raises Unauthenticated or Unavailable."""

@@ -12,7 +12,7 @@ from bailiwick.kernel.application import TooMany, Unavailable
 # Without the shared count a guesser could ask every worker in turn, so these are refused while it is away.
 FAIL_CLOSED = frozenset({"credentials"})
 
-MOST_CALLERS = 20_000  # per rate and generation, see below: about 7 MB when full
+MOST_CALLERS = 20_000  # per rate and generation: both generations together take about 7 MB
 SHORTEST_WAIT = 0.001  # seconds
 SECONDS = {
     "second": 1,

@@ -94,6 +94,9 @@ def _envelope(answer: Any) -> Any:
             pagination=(NumberedPages | CursorPages, ...),
             links=(NumberedLinks | CursorLinks, ...),
         )
+    if get_origin(answer) is list:
+        [item] = get_args(answer)
+        return create_model(f"{item.__name__}sAnswer", data=(answer, ...), meta=(Meta, ...))
     return create_model(f"{answer.__name__}Answer", data=(answer, ...), meta=(Meta, ...))
 
 

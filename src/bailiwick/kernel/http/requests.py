@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Awaitable, Callable, MutableMapping
+from dataclasses import dataclass
 from typing import Annotated, Any
 from urllib.parse import parse_qsl
 
@@ -17,6 +18,15 @@ Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
 ExpectedVersion = Annotated[int | None, "If-Match"]
 """The version that the caller has seen, from `If-Match`. None where the caller does not care."""
+
+
+@dataclass(frozen=True, slots=True)
+class Client:
+    """Where a request comes from: its address by the rule for trusted proxies, and its user agent."""
+
+    address: str
+    user_agent: str
+
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _NEVER = -1
@@ -58,6 +68,9 @@ class Request:
                 raise Problem(422, "invalid_input", "a parameter was given twice", [twice])
             found[name] = value
         return found
+
+    def client(self) -> Client:
+        return Client(self.address, self.header(b"user-agent")[:255])
 
     async def body(self) -> bytes:
         """The whole body, read once. Raises Problem 413 as soon as it is too large."""

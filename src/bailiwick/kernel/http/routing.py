@@ -17,7 +17,7 @@ from typing_extensions import TypedDict
 
 from bailiwick.kernel.application import Actor, Unauthenticated
 from bailiwick.kernel.http.problems import Problem
-from bailiwick.kernel.http.requests import ExpectedVersion, Request
+from bailiwick.kernel.http.requests import Client, ExpectedVersion, Request
 
 Endpoint = Callable[..., Awaitable[Any]]
 F = TypeVar("F", bound=Endpoint)
@@ -231,4 +231,8 @@ def _prefix(path: str) -> str:
     return "/".join(path.split("/", 4)[:4])
 
 
-PROVIDED: Mapping[Any, Provide] = {Actor: actor_of, ExpectedVersion: Request.expected_version}
+PROVIDED: Mapping[Any, Provide] = {
+    Actor: actor_of,
+    Client: Request.client,
+    ExpectedVersion: Request.expected_version,
+}

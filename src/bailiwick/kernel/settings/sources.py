@@ -67,10 +67,10 @@ def environment(keys: list[Key], variables: Mapping[str, str]) -> Source:
     return source
 
 
-def secret_files(keys: list[Key], variables: Mapping[str, str]) -> Source:
+def secret_files(keys: list[Key], variables: Mapping[str, str], default: Path = DEFAULT_SECRETS) -> Source:
     """One file per key: `secret_key`, `database__url`, or the environment's name in either case."""
     source = Source()
-    directory = Path(variables.get(SECRETS) or DEFAULT_SECRETS)
+    directory = Path(variables.get(SECRETS) or default)
     if not directory.is_dir():
         if variables.get(SECRETS):
             source.problems.append(

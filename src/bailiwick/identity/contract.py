@@ -1,0 +1,148 @@
+"""What other contexts may know about people: the facts identity publishes and the questions it answers.
+
+No event carries a password, a hash or a token.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Protocol
+from uuid import UUID
+
+from bailiwick.kernel.domain import Event
+
+
+class IdentityPermission(StrEnum):
+    """What a role may allow in this context."""
+
+    READ_USERS = "users.read"
+    MANAGE_USERS = "users.manage"
+    GRANT_ROLES = "roles.grant"
+
+
+@dataclass(frozen=True, kw_only=True)
+class UserEvent(Event):
+    """Something happened to an account. `by` is who did it where that is not the owner."""
+
+    user_id: UUID
+    by: UUID | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class UserRegistered(UserEvent):
+    """An account exists: made by its owner, by an administrator (`by`) or by an import."""
+
+    email: str
+    full_name: str
+    username: str | None = None
+    """The name its owner asked for; profiles decides whether it is free."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class EmailVerified(UserEvent):
+    """The owner proved that mail to the account's address reaches them."""
+
+    email: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class UserLoggedIn(UserEvent):
+    """A session started with a right password."""
+
+    session_id: UUID
+    address: str
+    user_agent: str
+    device_name: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class UserLoggedOut(UserEvent):
+    """A session ended, or all of them where `session_id` is None; `reason` is an end reason of sessions."""
+
+    session_id: UUID | None
+    reason: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class PasswordResetRequested(UserEvent):
+    """Somebody asked for a reset link. `user_id` is the link's own id where nobody has that address."""
+
+    link_id: UUID
+
+
+@dataclass(frozen=True, kw_only=True)
+class EmailVerificationRequested(UserEvent):
+    """The owner is to be sent a link that proves their address."""
+
+    link_id: UUID
+
+
+@dataclass(frozen=True, kw_only=True)
+class RegistrationRepeated(UserEvent):
+    """Somebody registered with an address that has an account; its owner is told by mail."""
+
+    link_id: UUID
+
+
+@dataclass(frozen=True, kw_only=True)
+class PasswordChanged(UserEvent):
+    """The account has another password: changed or reset by its owner, or set by an administrator.
+
+    Tokens with an older `stamp` no longer hold, except those of `kept_session`: the owner is using it.
+    """
+
+    stamp: int
+    kept_session: UUID | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class RoleChanged(UserEvent):
+    """The account holds another role. Tokens with an older `stamp` no longer hold."""
+
+    old: str
+    new: str
+    stamp: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class UserActivated(UserEvent):
+    """The account may be used (again)."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class UserDeactivated(UserEvent):
+    """The account may not be used; all its sessions ended."""
+
+    stamp: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class UserDeleted(UserEvent):
+    """The account is gone for everybody but those who may restore it; its address is free."""
+
+    stamp: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class UserRestored(UserEvent):
+    """A deleted account is back."""
+
+    email: str
+    full_name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """What another context may show of somebody."""
+
+    id: UUID
+    email: str
+    full_name: str
+
+
+class Identity(Protocol):
+    """The questions that other contexts may ask."""
+
+    async def people(self, ids: Sequence[UUID]) -> dict[UUID, Person]:
+        """Those of `ids` (at most 100) that exist and are not deleted."""
+        ...

@@ -1,0 +1,1 @@
+"""How identity meets libraries, the mail and the database."""

@@ -1,0 +1,170 @@
+"""Access tokens: JWTs (RFC 9068) signed with Ed25519, and the public keys by which others verify them."""
+
+import json
+import re
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+from uuid import UUID, uuid4
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from joserfc import jws
+from joserfc.errors import JoseError
+from joserfc.jwk import OKPKey
+from joserfc.util import json_b64encode
+
+from bailiwick.identity.domain.role import Role
+from bailiwick.identity.domain.session import SessionId
+from bailiwick.identity.domain.user import User
+from bailiwick.identity.infrastructure.key_ring import KeyRing
+from bailiwick.kernel.application import Actor, Unauthenticated
+from bailiwick.kernel.http.authentication import VerifiedToken
+
+ALGORITHM = "Ed25519"
+LONGEST = 8192
+CLOCK_SKEW = 30
+SHAPE = re.compile(r"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]{86}")
+CLAIMS: dict[str, type] = {
+    "iss": str,
+    "aud": str,
+    "sub": str,
+    "sid": str,
+    "role": str,
+    "scope": str,
+    "jti": str,
+    "stamp": int,
+    "iat": int,
+    "exp": int,
+}
+
+
+@dataclass(frozen=True)
+class SigningKey:
+    """A key pair and the one header that tokens signed with it have."""
+
+    pair: OKPKey = field(repr=False)
+    kid: str
+    header: dict[str, str]
+
+    @classmethod
+    def of(cls, secret: bytes) -> "SigningKey":
+        pair = OKPKey.import_key(Ed25519PrivateKey.from_private_bytes(secret))
+        kid = pair.thumbprint()
+        return cls(pair, kid, {"alg": ALGORITHM, "typ": "at+jwt", "kid": kid})
+
+    def published(self) -> dict[str, Any]:
+        public = self.pair.as_dict(private=False)
+        return {
+            "kty": "OKP",
+            "crv": "Ed25519",
+            "x": public["x"],
+            "kid": self.kid,
+            "use": "sig",
+            "alg": ALGORITHM,
+        }
+
+
+class JwtAccessTokens:
+    """Issues tokens with the current key."""
+
+    def __init__(
+        self, ring: KeyRing, *, issuer: str, audience: str = "bailiwick", seconds: int = 900
+    ) -> None:
+        self._keys = [SigningKey.of(secret) for secret in ring.keys("access")]
+        self._issuer, self._audience, self._seconds = issuer, audience, seconds
+
+    @property
+    def seconds(self) -> int:
+        return self._seconds
+
+    def issue(self, user: User, role: Role, session_id: SessionId, now: datetime) -> str:
+        issued_at = int(now.timestamp())
+        claims = {
+            "iss": self._issuer,
+            "aud": self._audience,
+            "sub": str(user.id),
+            "sid": str(session_id),
+            "role": role.name,
+            "scope": " ".join(role.permissions),
+            "stamp": user.stamp,
+            "iat": issued_at,
+            "exp": issued_at + self._seconds,
+            "jti": uuid4().hex,
+        }
+        payload = json.dumps(claims, separators=(",", ":"))
+        key = self._keys[0]
+        return jws.serialize_compact(key.header, payload, key.pair, algorithms=[ALGORITHM])
+
+    def key_set(self) -> dict[str, Any]:
+        """The JSON Web Key Set: the current public key and those that still verify."""
+        return {"keys": [key.published() for key in self._keys]}
+
+
+class TokenVerifier:
+    """Accepts what JwtAccessTokens issues with the same settings, and nothing else."""
+
+    def __init__(
+        self,
+        ring: KeyRing,
+        *,
+        issuer: str,
+        audience: str = "bailiwick",
+        now: Callable[[], float] = time.time,
+    ) -> None:
+        keys = [SigningKey.of(secret) for secret in ring.keys("access")]
+        # Headers are compared as they are written: no algorithm, key or extension that a token names
+        # is ever looked at.
+        self._keys = {json_b64encode(key.header).decode(): key.pair for key in keys}
+        self._issuer, self._audience, self._now = issuer, audience, now
+
+    def verify(self, token: str) -> VerifiedToken:
+        """Who the token speaks for. Raises Unauthenticated."""
+        if len(token) > LONGEST or not SHAPE.fullmatch(token):
+            raise _invalid()
+        key = self._keys.get(token.partition(".")[0])
+        if key is None:
+            raise _invalid()
+        try:
+            payload = jws.deserialize_compact(token, key, algorithms=[ALGORITHM]).payload
+            claims = json.loads(payload, object_pairs_hook=_unambiguous, parse_constant=_refuse)
+            return self._verified(claims)
+        except (JoseError, ValueError) as error:
+            raise _invalid() from error
+
+    def _verified(self, claims: object) -> VerifiedToken:
+        """Raises ValueError for claims that we would not have written, Unauthenticated for old ones."""
+        if not isinstance(claims, dict) or claims.keys() != CLAIMS.keys():
+            raise ValueError("claims are missing or unknown")
+        if any(type(claims[name]) is not kind for name, kind in CLAIMS.items()):
+            raise ValueError("a claim has the wrong type")
+        if claims["iss"] != self._issuer or claims["aud"] != self._audience:
+            raise ValueError("the token is from or for somebody else")
+        now = self._now()
+        if claims["iat"] > now + CLOCK_SKEW:
+            raise ValueError("the token is from the future")
+        if claims["exp"] <= now:
+            raise Unauthenticated("the access token has expired; refresh it")
+        actor = Actor(
+            id=UUID(claims["sub"]),
+            role=claims["role"],
+            permissions=frozenset(claims["scope"].split()),
+            session_id=UUID(claims["sid"]),
+        )
+        return VerifiedToken(actor, claims["stamp"], float(claims["exp"]))
+
+
+def _invalid() -> Unauthenticated:
+    return Unauthenticated("the access token is not valid; sign in again")
+
+
+def _unambiguous(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    claims = dict(pairs)
+    if len(claims) != len(pairs):
+        raise ValueError("a claim is there twice")
+    return claims
+
+
+def _refuse(constant: str) -> None:
+    raise ValueError(f"{constant} is no number")

@@ -1,0 +1,1 @@
+"""The tables of identity, as one Alembic branch."""
