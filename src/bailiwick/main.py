@@ -1,14 +1,15 @@
 """The composition: settings → platform → the enabled contexts → one ASGI application."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+import secrets
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache, partial
 from importlib import import_module
 from importlib.metadata import version
-from typing import Any
+from typing import Any, TypeVar
 
 from sqlalchemy import literal, select
 from uuid_utils.compat import uuid7
@@ -31,6 +32,8 @@ from bailiwick.kernel.messaging.relay import Relay
 from bailiwick.kernel.module import Module, Platform
 from bailiwick.kernel.observability import configure_logging, render_metrics, requests
 from bailiwick.kernel.settings import Settings
+
+T = TypeVar("T")
 
 _ONE = select(literal(1))
 
@@ -79,18 +82,34 @@ class Backend:
         subscriptions = [s for module in self.modules for s in module.subscriptions]
         return Relay(self.platform.database, subscriptions, self.platform.clock)
 
+    def provided(self, kind: type[T]) -> T:
+        """What a context provides of this type, such as its ports. Raises LookupError."""
+        for module in self.modules:
+            for thing in module.provides:
+                if isinstance(thing, kind):
+                    return thing
+        raise LookupError(f"no enabled context provides {kind.__name__}")
+
     @asynccontextmanager
-    async def running(self) -> Any:
+    async def opened(self) -> AsyncIterator["Backend"]:
+        """The database open, and nothing else: for a command of an operator."""
+        await self.platform.database.open()
+        try:
+            yield self
+        finally:
+            await self.platform.database.close()
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator["Backend"]:
         """Open the database and run what must run beside the requests, until the block is left."""
         database = self.platform.database
-        await database.open()
         loops: Sequence[Callable[[], Awaitable[None]]] = [
             self.relay().run,
             partial(prune, database, self.platform.clock),
             *(loop for module in self.modules for loop in module.background),
         ]
         async with AsyncExitStack() as stack:
-            stack.push_async_callback(database.close)
+            await stack.enter_async_context(self.opened())
             for prepare in (step for module in self.modules for step in module.before):
                 await prepare()
             tasks = [asyncio.ensure_future(loop()) for loop in loops]
@@ -174,3 +193,19 @@ def openapi_document(backend: Backend) -> bytes:
     openapi = import_module("bailiwick.kernel.http.openapi")
     content: bytes = openapi.document(backend.operations, provided, server="", version=version("bailiwick"))
     return content
+
+
+def create_superuser(settings: Settings, email: str, force: bool) -> str:
+    """Make a super admin and return the one-time password. Refused once there is one, unless forced."""
+    accounts = import_module("bailiwick.identity.application.accounts")
+    ports = import_module("bailiwick.identity.application.ports")
+    password = secrets.token_urlsafe(18)
+
+    async def create() -> None:
+        backend = Backend.build(settings)
+        async with backend.opened():
+            command = accounts.CreateSuperAdmin(email, "Super Admin", password, force)
+            await accounts.create_super_admin(command, backend.provided(ports.IdentityPorts))
+
+    asyncio.run(create())
+    return password
