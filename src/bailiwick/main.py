@@ -27,10 +27,16 @@ from bailiwick.kernel.http.lifespan import with_lifespan
 from bailiwick.kernel.http.limits import RateLimiter
 from bailiwick.kernel.http.requests import ExpectedVersion, Request
 from bailiwick.kernel.http.routing import PROVIDED, Bound, Operation, Provide, expected_version
-from bailiwick.kernel.messaging.housekeeping import prune
+from bailiwick.kernel.messaging.housekeeping import measure, prune
 from bailiwick.kernel.messaging.relay import Relay
 from bailiwick.kernel.module import Module, Platform
-from bailiwick.kernel.observability import configure_logging, render_metrics, requests
+from bailiwick.kernel.observability import (
+    configure_logging,
+    outbox_dead,
+    outbox_pending,
+    render_metrics,
+    requests,
+)
 from bailiwick.kernel.settings import Settings
 
 T = TypeVar("T")
@@ -106,6 +112,7 @@ class Backend:
         loops: Sequence[Callable[[], Awaitable[None]]] = [
             self.relay().run,
             partial(prune, database, self.platform.clock),
+            partial(measure, database, _show_outbox),
             *(loop for module in self.modules for loop in module.background),
         ]
         async with AsyncExitStack() as stack:
@@ -115,6 +122,11 @@ class Backend:
             tasks = [asyncio.ensure_future(loop()) for loop in loops]
             stack.push_async_callback(_cancel, tasks)
             yield self
+
+
+def _show_outbox(pending: int, dead: int) -> None:
+    outbox_pending.set(pending)
+    outbox_dead.set(dead)
 
 
 async def _cancel(tasks: Sequence["asyncio.Future[None]"]) -> None:
@@ -128,14 +140,27 @@ def create_app(settings: Settings | None = None) -> Any:
     settings = settings or Settings.load()
     configure_logging(settings)
     backend = Backend.build(settings)
-    return with_lifespan(http_application(backend), backend.running)
+    limiter = rate_limiter(settings)
+
+    @asynccontextmanager
+    async def running() -> AsyncIterator[None]:
+        async with backend.running():
+            yield
+        await limiter.close()
+
+    return with_lifespan(http_application(backend, limiter), running)
 
 
-def http_application(backend: Backend) -> Any:
-    settings, database = backend.platform.settings, backend.platform.database
+def rate_limiter(settings: Settings) -> RateLimiter:
     limits = settings.limits
     rates = {"anonymous": limits.anonymous, "actor": limits.actor, "credentials": limits.credentials}
-    limiter = RateLimiter(rates if limits.enabled else dict.fromkeys(rates, ""), settings.redis.url)
+    return RateLimiter(rates if limits.enabled else dict.fromkeys(rates, ""), settings.redis.url)
+
+
+def http_application(backend: Backend, limiter: RateLimiter | None = None) -> Any:
+    """The application without its lifespan: what `backend.running()` must surround."""
+    settings, database = backend.platform.settings, backend.platform.database
+    limiter = limiter or rate_limiter(settings)
     headers = security_headers(settings.http.public_url)
     edge = Edge(
         database=database,

@@ -3,7 +3,6 @@
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from functools import partial
-from typing import Any
 
 from bailiwick.identity.application import subscribers
 from bailiwick.identity.application.ports import IdentityPorts, IdentityRules, Mail, RegistrationMode
@@ -31,6 +30,7 @@ from bailiwick.identity.infrastructure.tokens import JwtAccessTokens, TokenVerif
 from bailiwick.identity.infrastructure.unit_of_work import SqlIdentityUnitOfWork
 from bailiwick.identity.infrastructure.usernames import WellFormedUsernames
 from bailiwick.identity.interfaces import http, sign_in
+from bailiwick.kernel.domain import Event
 from bailiwick.kernel.http.authentication import Authentication
 from bailiwick.kernel.messaging.relay import Subscription
 from bailiwick.kernel.module import Module, Platform
@@ -127,13 +127,13 @@ def _mail(settings: Settings) -> Mail:
 
 
 def _subscriptions(ports: IdentityPorts) -> tuple[Subscription, ...]:
-    reactions: dict[type[Any], Callable[[Any, IdentityPorts], Awaitable[None]]] = {
-        PasswordResetRequested: subscribers.on_password_reset_requested,
-        EmailVerificationRequested: subscribers.on_email_verification_requested,
-        RegistrationRepeated: subscribers.on_registration_repeated,
-        PasswordChanged: subscribers.on_password_changed,
-    }
+    reactions: tuple[tuple[type[Event], Callable[..., Awaitable[None]]], ...] = (
+        (PasswordResetRequested, subscribers.on_password_reset_requested),
+        (EmailVerificationRequested, subscribers.on_email_verification_requested),
+        (RegistrationRepeated, subscribers.on_registration_repeated),
+        (PasswordChanged, subscribers.on_password_changed),
+    )
     return tuple(
         Subscription(f"identity.{react.__name__}", kind, partial(react, ports=ports))
-        for kind, react in reactions.items()
+        for kind, react in reactions
     )

@@ -63,7 +63,7 @@ class Has(Specification):
             case Relation.ANY_OF:
                 return found in self.value
             case _:
-                return str(self.value).casefold() in str(found).casefold()
+                return str(self.value).lower() in str(found).lower()
 
 
 @dataclass(frozen=True, slots=True)

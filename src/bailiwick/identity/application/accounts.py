@@ -3,9 +3,9 @@
 from dataclasses import dataclass, field
 from uuid import UUID
 
+from bailiwick.identity.application.credentials import new_hash, reset_link
 from bailiwick.identity.application.ports import HashUnknown, IdentityPorts
 from bailiwick.identity.contract import IdentityPermission
-from bailiwick.identity.domain.link import Link, LinkId, LinkPurpose
 from bailiwick.identity.domain.role import GUEST, SUPER_ADMIN, USER, RoleChangeNotPermitted
 from bailiwick.identity.domain.session import EndReason
 from bailiwick.identity.domain.user import EmailTaken, User, UserId
@@ -54,23 +54,11 @@ async def create_user(command: CreateUser, ports: IdentityPorts) -> User:
         if await uow.users.by_email(user.email.key) is not None:
             raise EmailTaken("this email address has an account", field="email")
     if command.password is not None:
-        about = (user.email.address.split("@")[0], user.full_name, ports.rules.product)
-        ports.rules.passwords.check(command.password, about)
-        user.receive_password(await ports.passwords.hash(command.password))
+        user.receive_password(await new_hash(command.password, user, ports, field="password"))
     async with ports.uow() as uow:
         uow.users.add(user)
         if command.password is None:
-            link = Link.request(
-                LinkId(ports.new_id()),
-                LinkPurpose.RESET,
-                user.email,
-                user,
-                ports.seals.new_seed(),
-                ports.rules.reset_lifetime,
-                now,
-                by=command.by.id,
-            )
-            uow.links.add(link)
+            uow.links.add(reset_link(user, ports, now, by=command.by))
         return await uow.commit(user)
 
 
@@ -131,11 +119,10 @@ async def create_super_admin(command: CreateSuperAdmin, ports: IdentityPorts) ->
         password_hash=None,
         role=SUPER_ADMIN,
     )
-    ports.rules.passwords.check(command.password, (user.full_name, ports.rules.product))
     async with ports.uow() as uow:
         if not command.force and await uow.users.with_role(SUPER_ADMIN):
             raise SuperAdminExists("there is a super admin already")
-    user.receive_password(await ports.passwords.hash(command.password))
+    user.receive_password(await new_hash(command.password, user, ports, field="password"))
     user.verify_email(now)
     async with ports.uow() as uow:
         uow.users.add(user)

@@ -1,6 +1,7 @@
 """Passwords: forgotten, reset, changed, and set by somebody else."""
 
 from dataclasses import dataclass, field
+from datetime import datetime
 from uuid import UUID
 
 from bailiwick.identity.application.ports import IdentityPorts, Sealed, TokenKind
@@ -194,16 +195,21 @@ async def start_password_reset(command: StartPasswordReset, ports: IdentityPorts
         user = await uow.users.live(UserId(command.user_id))
         by = await uow.roles.named(command.by.role)
         by.must_outrank(await uow.roles.named(user.role))
-        link = Link.request(
-            LinkId(ports.new_id()),
-            LinkPurpose.RESET,
-            user.email,
-            user,
-            ports.seals.new_seed(),
-            ports.rules.reset_lifetime,
-            now,
-            by=command.by.id,
-        )
+        link = reset_link(user, ports, now, by=command.by)
         uow.links.add(link)
         await uow.links.kill_all(user.email.key, now, purpose=LinkPurpose.RESET, except_=link.id)
         await uow.commit(None)
+
+
+def reset_link(user: User, ports: IdentityPorts, now: datetime, *, by: Actor) -> Link:
+    """A link for the owner of an account to set a password, asked for by somebody else."""
+    return Link.request(
+        LinkId(ports.new_id()),
+        LinkPurpose.RESET,
+        user.email,
+        user,
+        ports.seals.new_seed(),
+        ports.rules.reset_lifetime,
+        now,
+        by=by.id,
+    )

@@ -54,16 +54,16 @@ async def log_in(command: LogIn, ports: IdentityPorts) -> SignedIn:
             raise _wrong()
         user.must_be_usable(verified=ports.rules.verified_sign_in)
         replaced = user.must_change_password
-        if better_hash is not None and replaced:
-            user.change_password(better_hash, now, remembered=ports.rules.passwords.remembered)
-        elif better_hash is not None:
-            user.upgrade_hash(better_hash, now)
-        crowd = await uow.sessions.beyond(user.id, ports.rules.sessions.cap - 1, now)
+        crowd = [] if replaced else await uow.sessions.beyond(user.id, ports.rules.sessions.cap - 1, now)
+        if better_hash is None:
+            await uow.users.note_login(user.id, now)
+        else:
+            # A row is changed in one way only within a commit: as a whole, or by a statement.
+            _rehash(user, better_hash, ports, now)
         session = begin_session(user, command.device, ports, now, remember=command.remember, crowd=crowd)
         uow.sessions.add(session)
         if replaced:
             await uow.sessions.end_all(user.id, EndReason.PASSWORD_CHANGED, now, except_=session.id)
-        await uow.users.note_login(user.id, now)
         await uow.attempts.forget(bucket)
         role = await uow.roles.named(user.role)
         await uow.commit(session)
@@ -97,6 +97,14 @@ async def _better_hash(command: LogIn, user: User, ports: IdentityPorts) -> str 
     if user.password_hash is not None and ports.passwords.needs_upgrade(user.password_hash):
         return await ports.passwords.hash(command.password)
     return None
+
+
+def _rehash(user: User, better_hash: str, ports: IdentityPorts, now: datetime) -> None:
+    user.last_login_at = now
+    if user.must_change_password:
+        user.change_password(better_hash, now, remembered=ports.rules.passwords.remembered)
+    else:
+        user.upgrade_hash(better_hash, now)
 
 
 def _wrong() -> InvalidCredentials:

@@ -10,6 +10,7 @@ from bailiwick.kernel.domain import Invalid
 SHORTEST_ALLOWED_MINIMUM = 8
 ROWS = (
     "qwertyuiop",
+    "qwertyuiopasdfghjklzxcvbnm",
     "qwertzuiop",
     "azertyuiop",
     "asdfghjkl",
@@ -90,8 +91,9 @@ class PasswordPolicy:
             rest = spelling
             for word in sorted(_words(about), key=len, reverse=True):
                 rest = rest.replace(word, "")
-            letters = sum(character.isalpha() for character in rest)
-            if rest != spelling and (letters < LETTERS_BESIDE_CONTEXT or ENDS.sub("", rest) in self.common):
+            letters, said = sum(character.isalpha() for character in rest), len(spelling) - len(rest)
+            common = letters <= said and ENDS.sub("", rest) in self.common
+            if said and (letters < LETTERS_BESIDE_CONTEXT or common):
                 return True
         return False
 

@@ -60,9 +60,12 @@ class Role:
 
 BUILT_IN_ROLES = (
     Role(SUPER_ADMIN, 100, (EVERY_PERMISSION,), assignable=False),
-    Role(ADMIN, 80, tuple(str(permission) for permission in IdentityPermission)),
+    Role(ADMIN, 80, (*(str(permission) for permission in IdentityPermission), "profiles.read")),
     Role(STAFF, 60, ()),
     Role(USER, 40, ()),
     Role(GUEST, 20, ()),
 )
-"""What a new installation starts with; the first migration stores them, later changes are data."""
+"""What a new installation starts with; the first migration stores them, later changes are data.
+
+Permissions of other contexts stand here by name: which role holds what is data, and no import.
+"""

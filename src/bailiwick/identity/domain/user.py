@@ -128,17 +128,18 @@ class User(Aggregate):
             created_at=now,
             updated_at=now,
         )
-        user._record(
-            UserRegistered(
-                occurred_at=now,
-                user_id=id,
-                by=by,
-                email=email.address,
-                full_name=user.full_name,
-                username=username,
-            )
-        )
+        user._record(user._registered(username, by))
         return user
+
+    def _registered(self, username: str | None, by: UUID | None) -> UserRegistered:
+        return UserRegistered(
+            occurred_at=self.created_at,
+            user_id=self.id,
+            by=by,
+            email=self.email.address,
+            full_name=self.full_name,
+            username=username,
+        )
 
     @property
     def used_hashes(self) -> tuple[str, ...]:
@@ -152,12 +153,12 @@ class User(Aggregate):
         """
         if self.deleted_at is not None:
             raise InvalidCredentials("the email or the password is wrong")
-        if self.status is UserStatus.PENDING:
-            raise AccountInactive(
-                "confirm your email address first: the link is in your mail", status=self.status
-            )
         if self.status is UserStatus.SUSPENDED:
-            raise AccountInactive("this account is suspended: ask an administrator", status=self.status)
+            raise AccountInactive("this account is suspended: ask an administrator", status="suspended")
+        if self.status is UserStatus.PENDING or (verified and self.email_verified_at is None):
+            raise AccountInactive(
+                "confirm your email address first: the link is in your mail", status="pending"
+            )
 
     def receive_password(self, first_hash: str) -> None:
         """Complete a registration with the hash, which takes long to make, of its first password."""

@@ -1,6 +1,7 @@
 """Email addresses and telephone numbers, read by the libraries that know their rules."""
 
 import unicodedata
+from hashlib import sha256
 
 from email_validator import EmailNotValidError, validate_email
 from phonenumbers import NumberParseException, PhoneNumberFormat, format_number, is_valid_number, parse
@@ -37,8 +38,8 @@ class LibraryContacts:
         try:
             return self.email(folded).key
         except EmailInvalid:
-            # No account has such a key: a valid one never begins like this.
-            return "\N{REPLACEMENT CHARACTER}" + folded.casefold()
+            # A digest: it has no @, so no account has it, and it holds nothing that a database refuses.
+            return sha256(folded.casefold().encode("utf-8", "replace")).hexdigest()
 
     def phone(self, text: str) -> str:
         if len(text) > LONGEST_PHONE:

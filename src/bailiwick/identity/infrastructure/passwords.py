@@ -13,12 +13,13 @@ from typing import TypeVar
 
 from pwdlib.hashers.argon2 import Argon2Hasher
 
-from bailiwick.identity.domain.password import normalised
+from bailiwick.identity.domain.password import ENDS, normalised
 from bailiwick.identity.infrastructure.foreign_hashes import check_for
 from bailiwick.kernel.application import Unavailable
 
 Result = TypeVar("Result")
 
+SHORTEST_CORE = 5
 LONGEST = 4096
 """Passwords beyond this many characters are wrong without being looked at; the policy allows far fewer."""
 
@@ -114,4 +115,7 @@ def _fingerprint(pepper: bytes) -> str:
 def common_passwords() -> frozenset[str]:
     """What people choose most, case-folded: passwords, and words that become one with a digit or two."""
     text = files("bailiwick.identity.infrastructure").joinpath("common_passwords.txt").read_text("utf-8")
-    return frozenset(text.split())
+    listed = text.split()
+    # What digits surround is found by what is between them, so that must be in the set as well.
+    cores = (ENDS.sub("", each) for each in listed)
+    return frozenset(listed).union(core for core in cores if len(core) >= SHORTEST_CORE)

@@ -181,7 +181,7 @@ async def user_view(database: Database, user_id: UUID, actor: Actor) -> UserView
 async def own_sessions(database: Database, actor: Actor, now: datetime) -> list[SessionView]:
     """The last 100 sessions of the caller, the newest first, living and ended."""
     rows = await database.all(_SESSIONS, owner=actor.id, current=actor.session_id, now=now)
-    return [SessionView(*row[:-1], bool(row[-1])) for row in rows]
+    return [SessionView(*row) for row in rows]
 
 
 class SqlIdentity:

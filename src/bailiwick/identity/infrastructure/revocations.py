@@ -2,7 +2,6 @@
 
 import asyncio
 from contextlib import suppress
-
 from datetime import timedelta
 
 from sqlalchemy import bindparam, select, union

@@ -1,6 +1,7 @@
 """How accounts, sessions, links and consents sit in their tables."""
 
 from datetime import datetime
+from typing import ClassVar
 from uuid import UUID
 
 from sqlalchemy import bindparam, delete, exists, select, update
@@ -171,7 +172,7 @@ def email_taken() -> EmailTaken:
 
 
 class SqlIdentityUnitOfWork(SqlUnitOfWork):
-    refusals = {users_email: email_taken}
+    refusals: ClassVar = {users_email: email_taken}
 
     def __init__(self, database: Database, roles: KnownRoles) -> None:
         super().__init__(database)

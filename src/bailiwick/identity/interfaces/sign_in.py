@@ -245,4 +245,4 @@ async def resend_email(actor: Actor, ports: IdentityPorts) -> Accepted:
 async def key_set(tokens: JwtAccessTokens) -> Response:
     """The public keys of access tokens (RFC 7517)."""
     headers = [(b"content-type", b"application/jwk-set+json"), (b"cache-control", b"public, max-age=60")]
-    return Response(200, encode(tokens.key_set()), headers)
+    return Response(200, encode(tokens.key_set()), headers, public=True)

@@ -3,8 +3,10 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, bindparam, false, not_, or_, true
-from sqlalchemy.sql.expression import BindParameter
+from sqlalchemy import Boolean, ColumnElement, and_, bindparam, false, not_, or_, true
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.compiler import SQLCompiler
+from sqlalchemy.sql.expression import BindParameter, FunctionElement
 
 from bailiwick.kernel.specification import All, AnyOf, Has, Not, Relation, Specification, leaves
 
@@ -83,9 +85,29 @@ def _about(has: Has, column: ColumnElement[Any], names: Iterator[str]) -> Column
         case Relation.AT_LEAST:
             return column >= bind
         case Relation.CONTAINS:
-            return column.ilike(bind, escape="\\")
+            return _Contains(column, bind)
         case _:
             return column == bind
+
+
+class _Contains(FunctionElement[bool]):
+    """LIKE whatever the case, with a backslash before what is no wildcard."""
+
+    type = Boolean()
+    inherit_cache = True
+
+
+@compiles(_Contains)
+def _ilike(element: _Contains, compiler: SQLCompiler, **options: Any) -> str:
+    column, bind = (compiler.process(part, **options) for part in element.clauses)
+    return f"{column} ILIKE {bind} ESCAPE '\\'"
+
+
+@compiles(_Contains, "sqlite")
+def _lowered_like(element: _Contains, compiler: SQLCompiler, **options: Any) -> str:
+    """SQLite by itself knows the case of A to Z only: `unicode_lower` is ours."""
+    column, bind = (compiler.process(part, **options) for part in element.clauses)
+    return f"unicode_lower({column}) LIKE unicode_lower({bind}) ESCAPE '\\'"
 
 
 def _bind(name: str, column: ColumnElement[Any]) -> BindParameter[Any]:

@@ -11,6 +11,8 @@ from bailiwick.kernel.database.statements import Compiled, Write, compile_for
 
 Row = tuple[Any, ...]
 
+MOST_COMPILED = 5000
+
 
 class Duplicate(Exception):
     """A unique constraint refused a write. `constraint` is its name, or SQLite's words for it."""
@@ -30,6 +32,8 @@ class Statements:
     def __getitem__(self, statement: ClauseElement) -> Compiled:
         compiled = self._compiled.get(statement)
         if compiled is None:
+            if len(self._compiled) >= MOST_COMPILED:
+                self._compiled.clear()
             compiled = self._compiled[statement] = compile_for(self.dialect, statement)
         return compiled
 

@@ -5,6 +5,7 @@ import hashlib
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
+from datetime import datetime
 from typing import Any, Generic, TypeVar
 
 import orjson
@@ -16,12 +17,15 @@ from bailiwick.kernel.database.conditions import condition, parameters, shape_of
 from bailiwick.kernel.database.connections import Database
 from bailiwick.kernel.domain import Invalid
 from bailiwick.kernel.specification import All, AnyOf, Has, Relation, Specification
+from bailiwick.kernel.times import Instant
 
 V = TypeVar("V")
 
 PER_PAGE, MOST_PER_PAGE, MOST_PAGES = 20, 100, 10_000
 LONGEST_SEARCH = 200
 MOST_VALUES = 20
+MOST_SORTS = 3
+MOST_SHAPES = 1000  # statements kept for each list: callers choose the shapes, so there must be an end
 
 
 class InvalidListing(Invalid):
@@ -30,7 +34,10 @@ class InvalidListing(Invalid):
 
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """`filter[name]` compares `column` with a value of `kind`; `IS` takes several, with commas."""
+    """`filter[name]` compares `column` with a value of `kind`; `IS` takes several, with commas.
+
+    A time must name its zone.
+    """
 
     column: ColumnElement[Any]
     kind: Any
@@ -38,7 +45,7 @@ class Filter:
     adapter: TypeAdapter[Any] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "adapter", TypeAdapter(self.kind))
+        object.__setattr__(self, "adapter", TypeAdapter(Instant if self.kind is datetime else self.kind))
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,9 +110,11 @@ class Listing(Generic[V]):
     def _parse_sort(self, text: str) -> tuple[tuple[str, bool], ...]:
         sort = tuple((name.removeprefix("-"), name.startswith("-")) for name in text.split(","))
         names = [name for name, _ in sort]
+        known = ", ".join(sorted(self._sorts))
         if any(name not in self._sorts for name in names) or len(set(names)) < len(names):
-            known = ", ".join(sorted(self._sorts))
             raise InvalidListing(f"sort by one or more of: {known}; a minus means descending", field="sort")
+        if len(names) > MOST_SORTS:
+            raise InvalidListing(f"sort by at most {MOST_SORTS} fields", field="sort")
         return sort
 
     def _parse_filters(self, query: Mapping[str, str]) -> list[Specification]:
@@ -126,7 +135,7 @@ class Listing(Generic[V]):
         if len(texts) > MOST_VALUES:
             raise InvalidListing(f"at most {MOST_VALUES} values", field=parameter)
         try:
-            values = tuple(allowed.adapter.validate_python(value) for value in texts)
+            values = tuple(dict.fromkeys(allowed.adapter.validate_python(value) for value in texts))
         except ValidationError as error:
             raise InvalidListing(error.errors()[0]["msg"], field=parameter) from error
         if len(values) == 1:
@@ -215,6 +224,8 @@ class Listing(Generic[V]):
     def _statement(self, asked: ListRequest, *, after: bool, offset: bool) -> tuple[Select[Any], list[int]]:
         shape = (shape_of(asked.rule), asked.sort, after, offset)
         if shape not in self._statements:
+            if len(self._statements) >= MOST_SHAPES:
+                self._statements.clear()
             self._statements[shape] = self._build(asked, after=after, offset=offset)
         return self._statements[shape]
 
@@ -237,6 +248,8 @@ class Listing(Generic[V]):
     def _count(self, rule: Specification) -> Select[Any]:
         shape = shape_of(rule)
         if shape not in self._counts:
+            if len(self._counts) >= MOST_SHAPES:
+                self._counts.clear()
             inner = self._rows.where(condition(rule, self._columns)).subquery()
             self._counts[shape] = select(func.count()).select_from(inner)
         return self._counts[shape]

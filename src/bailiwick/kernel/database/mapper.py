@@ -7,7 +7,7 @@ key (parent, position). Enums are stored by value. Loading skips `__init__`: wha
 """
 
 import types
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields, is_dataclass
 from enum import Enum
 from typing import Any, Generic, TypeVar, Union, get_args, get_origin, get_type_hints
@@ -41,16 +41,25 @@ def _plain(annotation: Any) -> Any:
     return annotation
 
 
+def _allows_none(annotation: Any) -> bool:
+    return type(None) in get_args(annotation)
+
+
+def _json(field: str, column: str, annotation: Any, sort: bool) -> _Part:
+    adapter: TypeAdapter[Any] = TypeAdapter(annotation)
+
+    def dump(value: Any) -> Sequence[Any]:
+        plain = adapter.dump_python(value, mode="json")
+        # Equal sets may be walked in different orders; what is stored must not differ.
+        return (sorted(plain, key=repr) if sort and plain else plain,)
+
+    return _Part(field, (column,), dump, lambda row: adapter.validate_python(row[0]))
+
+
 def _part(field: str, column: str, annotation: Any, table: Table) -> _Part:
     plain = _plain(annotation)
     if get_origin(plain) in (tuple, frozenset, dict):
-        adapter: TypeAdapter[Any] = TypeAdapter(annotation)
-        return _Part(
-            field,
-            (column,),
-            lambda value: (adapter.dump_python(value, mode="json"),),
-            lambda row: adapter.validate_python(row[0]),
-        )
+        return _json(field, column, annotation, sort=get_origin(plain) is frozenset)
     if isinstance(plain, type) and issubclass(plain, Enum):
         return _Part(
             field,
@@ -59,11 +68,14 @@ def _part(field: str, column: str, annotation: Any, table: Table) -> _Part:
             lambda row: None if row[0] is None else plain(row[0]),
         )
     if is_dataclass(plain):
-        return _value_object(field, plain, table, prefix=f"{column}_")
+        return _value_object(field, plain, table, prefix=f"{column}_", optional=_allows_none(annotation))
     return _Part(field, (column,), lambda value: (value,), lambda row: row[0])
 
 
-def _value_object(field: str, kind: Any, table: Table, prefix: str) -> _Part:
+def _value_object(field: str, kind: Any, table: Table, prefix: str, optional: bool) -> _Part:
+    hints = get_type_hints(kind)
+    if optional and all(_allows_none(hints[f.name]) for f in fields(kind)):
+        raise TypeError(f"{field}: a {kind.__name__} without values could not be told from None")
     inner = _parts(kind, table, prefix)
     columns = tuple(column for part in inner for column in part.columns)
     empty = (None,) * len(columns)
@@ -72,16 +84,20 @@ def _value_object(field: str, kind: Any, table: Table, prefix: str) -> _Part:
         return empty if value is None else _dump(inner, value)
 
     def load(row: Sequence[Any]) -> Any:
-        return None if tuple(row) == empty else _load(inner, kind, row)
+        return None if optional and tuple(row) == empty else _load(inner, kind, row)
 
     return _Part(field, columns, dump, load)
 
 
-def _parts(kind: Any, table: Table, prefix: str = "") -> list[_Part]:
+def _parts(
+    kind: Any, table: Table, prefix: str = "", children: Collection[str] = frozenset()
+) -> list[_Part]:
     hints = get_type_hints(kind)
+    if {f.name for f in fields(kind) if get_origin(hints[f.name]) is list} != set(children):
+        raise TypeError(f"{kind.__name__}: a list needs its child table, and only an aggregate has lists")
     parts = []
     for f in fields(kind):
-        if get_origin(hints[f.name]) is list:
+        if f.name in children:
             continue
         prefixed = f"{prefix}{f.name}"
         column = f.name if f.name in table.c and prefixed not in table.c else prefixed
@@ -102,9 +118,11 @@ def _load(parts: Sequence[_Part], kind: Any, row: Sequence[Any]) -> Any:
     return revived
 
 
-def _check(kind: Any, table: Table, columns: set[str]) -> None:
-    if odd := columns ^ set(table.c.keys()):
+def _check(kind: Any, table: Table, columns: Sequence[str]) -> None:
+    if odd := set(columns) ^ set(table.c.keys()):
         raise TypeError(f"{kind.__name__} and {table.name} differ in {sorted(odd)}")
+    if len(set(columns)) < len(columns):
+        raise TypeError(f"two fields of {kind.__name__} share a column of {table.name}")
 
 
 class Mapper(Generic[A]):
@@ -115,9 +133,9 @@ class Mapper(Generic[A]):
 
     def __init__(self, kind: type[A], table: Table, **children: Table) -> None:
         self.kind, self.table = kind, table
-        self._parts = _parts(kind, table)
+        self._parts = _parts(kind, table, children=children)
         self._columns = tuple(column for part in self._parts for column in part.columns)
-        _check(kind, table, set(self._columns))
+        _check(kind, table, self._columns)
         self._order = [table.c.keys().index(column) for column in self._columns]
         hints = get_type_hints(kind)
         self.children = [_Children(name, get_args(hints[name])[0], child) for name, child in children.items()]
@@ -192,7 +210,7 @@ class _Children:
         self.parent = key.parent
         self._parts = _parts(kind, table)
         self._columns = tuple(column for part in self._parts for column in part.columns)
-        _check(kind, table, {*self._columns, self.parent.name, "position"})
+        _check(kind, table, (*self._columns, self.parent.name, "position"))
         at = and_(self.parent == bindparam("parent"), table.c.position == bindparam("at"))
         self.of_parent = (
             select(*(table.c[c] for c in self._columns))

@@ -30,7 +30,12 @@ def connect(path: str) -> sqlite3.Connection:
     connection = sqlite3.connect(path, isolation_level=None, timeout=5.0, check_same_thread=False)
     for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "busy_timeout=5000"):
         connection.execute(f"PRAGMA {pragma}")
+    connection.create_function("unicode_lower", 1, _lower, deterministic=True)
     return connection
+
+
+def _lower(text: str | None) -> str | None:
+    return None if text is None else text.lower()
 
 
 class SqliteDatabase:
@@ -67,6 +72,8 @@ class SqliteDatabase:
         try:
             return await asyncio.get_running_loop().run_in_executor(pool, run)
         except sqlite3.OperationalError as down:
+            if down.sqlite_errorcode == sqlite3.SQLITE_ERROR:
+                raise  # the statement is wrong, not the database
             raise Unavailable(f"the database does not answer: {down}") from down
 
     async def all(self, statement: ClauseElement, /, **params: Any) -> list[Row]:

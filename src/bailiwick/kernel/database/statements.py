@@ -12,11 +12,13 @@ from sqlalchemy.dialects.postgresql.asyncpg import PGDialect_asyncpg
 from sqlalchemy.dialects.sqlite.pysqlite import SQLiteDialect_pysqlite
 from sqlalchemy.sql.expression import ClauseElement, ReturnsRows
 
+from bailiwick.kernel.encoding import plain
+
 Convert = Callable[[Any], Any]
 
 
 def _to_json(value: object) -> str:
-    return orjson.dumps(value, default=str).decode()
+    return orjson.dumps(value, default=plain).decode()
 
 
 POSTGRESQL: Dialect = PGDialect_asyncpg(json_serializer=_to_json)  # type: ignore[no-untyped-call]  # SQLAlchemy leaves it untyped

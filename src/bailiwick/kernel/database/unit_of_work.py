@@ -1,6 +1,6 @@
 """The unit of work: reads as they come, then one commit that stores everything or nothing."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextvars import ContextVar
 from types import TracebackType
 from typing import Any, ClassVar, Generic, Protocol, Self, TypeVar
@@ -32,6 +32,10 @@ class Companion(Protocol):
     table: Table
 
     def write(self, result: object) -> Write: ...
+
+    def stored(self) -> None:
+        """Told once the commit that it joined has succeeded. A second commit is a mistake to refuse."""
+        ...
 
 
 class AlreadyDone(Exception):
@@ -92,12 +96,14 @@ class SqlUnitOfWork:
         rest += [stored_event(aggregate, event) for aggregate, event in events]
         joined = companions.get()
         rest += [companion.write(result) for companion in joined]
-        first = self._statements + removals
-        if first or rest:
+        phases = [*_apart(self._statements), removals, rest]
+        if any(phases):
             try:
-                await self.database.write(first, rest)
+                await self.database.write(*phases)
             except Duplicate as duplicate:
                 raise self._refusal(duplicate, joined) from duplicate
+        for companion in joined:
+            companion.stored()
         return result
 
     def _refusal(self, duplicate: Duplicate, joined: tuple[Companion, ...]) -> Exception:
@@ -109,6 +115,20 @@ class SqlUnitOfWork:
             if duplicate.constraint in (constraint.name, columns, f"index '{constraint.name}'"):
                 return refusal()
         return duplicate
+
+
+def _apart(writes: Iterable[Write]) -> list[list[Write]]:
+    """Phases in which no table is written twice: what two writes of one phase do to one row is undefined."""
+    phases: list[list[Write]] = []
+    tables: set[Any] = set()
+    for write in writes:
+        table = getattr(write.statement, "table", None)
+        if not phases or table in tables:
+            phases.append([])
+            tables = set()
+        phases[-1].append(write)
+        tables.add(table)
+    return phases
 
 
 class SqlRepository(Generic[A, Id]):

@@ -1,29 +1,34 @@
 """The ASGI application: one pass from the raw request to the raw answer, measured and logged."""
 
+import re
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
+from urllib.parse import quote
 
 import structlog
 from starlette.routing import BaseRoute
 from starlette.routing import Router as Pages
 
+from bailiwick.kernel.application import Unauthenticated
 from bailiwick.kernel.database.connections import Database
 from bailiwick.kernel.http import idempotency
+from bailiwick.kernel.http.addresses import neighbourhood
 from bailiwick.kernel.http.authentication import Authentication
-from bailiwick.kernel.http.headers import with_defaults
+from bailiwick.kernel.http.headers import NO_STORE, with_defaults
 from bailiwick.kernel.http.problems import MEDIA_TYPE, Problem, problem_of
 from bailiwick.kernel.http.requests import Receive, Request, Scope, Send
 from bailiwick.kernel.http.responses import VERSION, Header, Response, render
 from bailiwick.kernel.http.retries import until_uncontended
-from bailiwick.kernel.http.routing import Bound, Routes
+from bailiwick.kernel.http.routing import Bound, Routes, actor_of
 from bailiwick.kernel.observability import log_request
 
 log = structlog.get_logger("http")
 
 PAGES = "pages"
+_VERSIONED = re.compile(r"/api/(v\d+)(?:/|$)")
 
 Observe = Callable[[str, str, int, float], None]
 Check = Callable[[str, str], Awaitable[None]]
@@ -49,6 +54,7 @@ class Application:
     def __init__(self, operations: Sequence[Bound], edge: Edge) -> None:
         self._routes = Routes(operations)
         self._edge = edge
+        self._headers = [(b"x-api-version", VERSION.encode()), NO_STORE, *edge.headers]
         self._pages = Pages(routes=edge.pages, redirect_slashes=False)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -59,20 +65,12 @@ class Application:
             response = await self._respond(request)
         except Exception as error:
             response = self._problem(request, error)
+        if response.status not in (204, 304):
+            response.headers.append((b"content-length", b"%d" % len(response.body)))
         if scope["method"] == "HEAD":
-            response.headers.append((b"content-length", b"%d" % len(response.body)))
             response.body = b""
-        elif response.status not in (204, 304):
-            response.headers.append((b"content-length", b"%d" % len(response.body)))
-        headers = [
-            (b"x-request-id", request.request_id.encode()),
-            (b"x-api-version", VERSION.encode()),
-            *(
-                with_defaults(response.headers, edge.headers)
-                if request.route == PAGES
-                else response.headers + edge.headers
-            ),
-        ]
+        ours = [(b"x-request-id", request.request_id.encode()), *self._headers]
+        headers = with_defaults(response.headers, ours) if response.public else response.headers + ours
         await send({"type": "http.response.start", "status": response.status, "headers": headers})
         await send({"type": "http.response.body", "body": response.body})
         self._record(request, response.status, time.perf_counter() - started)
@@ -91,19 +89,26 @@ class Application:
         operation = bound.operation
         request.route = operation.path
         if operation.limit is not None:
-            await self._edge.check_rate(operation.limit, request.address)
+            await self._edge.check_rate(operation.limit, neighbourhood(request.address))
         await self._identify(request, required=not operation.public)
         return await self._perform(request, bound, parameters)
 
     async def _identify(self, request: Request, *, required: bool) -> None:
         """Who asks. On a public route credentials are not looked at: bad ones must not close the door."""
         authentication, authorization = self._edge.authentication, request.header(b"authorization")
-        if required and authorization and authentication is not None:
-            request.actor = authentication.actor(authorization)
+        try:
+            if required and authorization and authentication is not None:
+                request.actor = authentication.actor(authorization)
+        except Unauthenticated:
+            # Whoever tries tokens is counted: each one costs a signature check.
+            await self._edge.check_rate("anonymous", neighbourhood(request.address))
+            raise
         if request.actor is not None:
             await self._edge.check_rate("actor", str(request.actor.id))
         else:
-            await self._edge.check_rate("anonymous", request.address)
+            await self._edge.check_rate("anonymous", neighbourhood(request.address))
+            if required:
+                actor_of(request)
 
     async def _perform(self, request: Request, bound: Bound, parameters: Mapping[str, str]) -> Response:
         operation = bound.operation
@@ -123,20 +128,20 @@ class Application:
         return _unless_unchanged(request, answer(await bound.endpoint(**arguments)))
 
     async def _elsewhere(self, request: Request, path: str) -> Response:
-        await self._edge.check_rate("anonymous", request.address)
+        await self._edge.check_rate("anonymous", neighbourhood(request.address))
         if len(path) > 1 and path.endswith("/") and request.scope["method"] in ("GET", "HEAD"):
             bare = path.rstrip("/")
             if not bare.startswith("//") and self._routes.find(bare):
                 query = request.scope["query_string"]
-                return Response(
-                    308, headers=[(b"location", bare.encode() + (b"?" + query if query else b""))]
-                )
-        if path.startswith("/api/v") and not path.startswith("/api/v1/") and path[6:7].isdigit():
+                location = quote(bare).encode() + (b"?" + query if query else b"")
+                return Response(308, headers=[(b"location", location)])
+        asked = _VERSIONED.match(path)
+        if asked and asked[1] != VERSION:
             raise Problem(
                 404,
                 "unsupported_version",
                 "this version of the API does not exist",
-                extra={"supported": ["v1"]},
+                extra={"supported": [VERSION]},
             )
         return await _page(self._pages, request)
 
@@ -180,17 +185,16 @@ def _unless_unchanged(request: Request, response: Response) -> Response:
     """304 where the client already has this very version (`If-None-Match`)."""
     known = request.header(b"if-none-match")
     if known:
+        tags = [tag.strip().removeprefix("W/") for tag in known.split(",")]
         for name, value in response.headers:
-            if name == b"etag" and value.decode() in [
-                tag.strip().removeprefix("W/") for tag in known.split(",")
-            ]:
+            if name == b"etag" and (value.decode() in tags or tags == ["*"]):
                 return Response(304, headers=[(name, value)])
     return response
 
 
 async def _page(pages: Pages, request: Request) -> Response:
     """Run one of Starlette's routes and take its answer, so that it is measured and logged as ours."""
-    response = Response(404)
+    response = Response(404, public=True)
 
     async def send(message: Any) -> None:
         if message["type"] == "http.response.start":

@@ -55,13 +55,19 @@ class KeyMark:
     def __init__(self, row: dict[str, Any], render: Callable[[Any], Response]) -> None:
         self.table = idempotency
         self.answer: Response | None = None
+        self._rendered: Response | None = None
         self._row, self._render = row, render
 
     def write(self, result: object) -> Write:
-        self.answer = self._render(result)
-        headers = [[name.decode(), value.decode()] for name, value in self.answer.headers]
-        stored = {"status": self.answer.status, "headers": headers, "body": self.answer.body}
+        if self.answer is not None:
+            raise RuntimeError("a request with an Idempotency-Key commits once")
+        answer = self._rendered = self._render(result)
+        headers = [[name.decode(), value.decode()] for name, value in answer.headers]
+        stored = {"status": answer.status, "headers": headers, "body": answer.body}
         return Write(_INSERT, self._row | stored | {"created_at": datetime.now(UTC)})
+
+    def stored(self) -> None:
+        self.answer = self._rendered
 
 
 async def once(

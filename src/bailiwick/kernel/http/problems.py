@@ -65,8 +65,6 @@ def problem_of(error: Exception) -> Problem:
         case Unavailable():
             wait = {"Retry-After": str(error.retry_after)}
             return Problem(503, "unavailable", "the service is not available now; try again", headers=wait)
-        case ValidationError():
-            return invalid_input(error)
         case _:
             return Problem(500, "internal_error", "something went wrong on our side; it has been logged")
 

@@ -7,9 +7,9 @@ from typing import Annotated, Any
 from urllib.parse import parse_qsl
 
 import orjson
-from uuid_utils.compat import uuid7
 
 from bailiwick.kernel.application import Actor
+from bailiwick.kernel.http.headers import request_id
 from bailiwick.kernel.http.problems import Problem
 
 Scope = MutableMapping[str, Any]
@@ -28,8 +28,12 @@ class Client:
     user_agent: str
 
 
-_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _NEVER = -1
+
+MOST_MEMBERS = 10_000
+"""Members of all objects in one JSON body: each one that is refused costs a line of the answer."""
+
+_STRING = re.compile(rb'"(?:[^"\\]|\\.)*"')
 
 
 class Request:
@@ -43,8 +47,7 @@ class Request:
         self.actor: Actor | None = None
         self.route = ""
         self.sent: bytes | None = None
-        offered = self.header(b"x-request-id")
-        self.request_id = offered if _REQUEST_ID.fullmatch(offered) else uuid7().hex
+        self.request_id = request_id(self.headers.get(b"x-request-id"))
 
     def header(self, name: bytes) -> str:
         return self.headers.get(name, b"").decode("latin-1")
@@ -55,7 +58,10 @@ class Request:
             return {}
         try:
             pairs = parse_qsl(
-                self.scope["query_string"].decode(), keep_blank_values=True, max_num_fields=50, errors="strict"
+                self.scope["query_string"].decode(),
+                keep_blank_values=True,
+                max_num_fields=50,
+                errors="strict",
             )
         except ValueError as error:
             raise Problem(400, "malformed_query", "the query string cannot be read") from error
@@ -90,6 +96,8 @@ class Request:
         parts, size = [message.get("body", b"")], len(message.get("body", b""))
         while message.get("more_body"):
             message = await self.receive()
+            if message["type"] == "http.disconnect":
+                raise Problem(400, "incomplete_body", "the connection ended before the body did")
             parts.append(message.get("body", b""))
             size += len(parts[-1])
             if size > self.max_body:
@@ -97,19 +105,18 @@ class Request:
         return b"".join(parts)
 
     def _too_large(self) -> Problem:
-        limit = {"Connection": "close"}
-        return Problem(413, "body_too_large", f"the body may have at most {self.max_body} bytes", headers=limit)
+        detail = f"the body may have at most {self.max_body} bytes"
+        return Problem(413, "body_too_large", detail, headers={"Connection": "close"})
 
     async def json_body(self) -> bytes:
-        """The body of a JSON request, unparsed. Raises Problem 415, 413 or 400 (NUL in a string)."""
+        """The body of a JSON request, unparsed. Raises Problem 415, 413 or 400."""
         kind = self.header(b"content-type").partition(";")[0].strip().lower()
         if not (kind == "application/json" or (kind.startswith("application/") and kind.endswith("+json"))):
             raise Problem(415, "unsupported_media_type", "send the body as application/json")
         if self.headers.get(b"content-encoding", b"identity") != b"identity":
             raise Problem(415, "unsupported_media_type", "send the body without a content encoding")
         body = await self.body()
-        if b"\\u0000" in body and _has_nul(body):
-            raise Problem(400, "malformed_json", "text cannot contain NUL")
+        _check(body)
         return body
 
     def expected_version(self) -> int | None:
@@ -121,17 +128,32 @@ class Request:
         return int(digits) if digits.isascii() and digits.isdigit() and len(digits) < 10 else _NEVER
 
 
-def _has_nul(body: bytes) -> bool:
+def _check(body: bytes) -> None:
+    """Raises Problem 400 for what RFC 8259 does not allow, for NUL in a text, and for a name given twice:
+    who validates and who stores could read such a body differently."""
     try:
-        waiting = [orjson.loads(body)]
-    except orjson.JSONDecodeError:
-        return False
+        content = orjson.loads(body)
+    except orjson.JSONDecodeError as error:
+        raise Problem(400, "malformed_json", str(error)) from error
+    if type(content) is dict and len(content) == body.count(b":") and b"\\u0000" not in body:
+        return  # flat, and as many members as colons: the usual body
+    members = _members(content)
+    if members > MOST_MEMBERS:
+        raise Problem(400, "malformed_json", f"a body may have at most {MOST_MEMBERS} members")
+    if members != _STRING.sub(b"", body).count(b":"):
+        raise Problem(400, "malformed_json", "an object has the same name twice")
+
+
+def _members(content: object) -> int:
+    """How many members all objects have together. Raises Problem 400 for a NUL in a text."""
+    waiting, members = [content], 0
     while waiting:
         match waiting.pop():
             case str() as text if "\0" in text:
-                return True
-            case dict() as members:
-                waiting += [*members.keys(), *members.values()]
+                raise Problem(400, "malformed_json", "text cannot contain NUL")
+            case dict() as found:
+                members += len(found)
+                waiting += [*found.keys(), *found.values()]
             case list() as items:
                 waiting += items
-    return False
+    return members

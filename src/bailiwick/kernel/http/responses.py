@@ -9,6 +9,7 @@ from urllib.parse import urlencode
 import orjson
 
 from bailiwick.kernel.application import Page
+from bailiwick.kernel.encoding import plain
 from bailiwick.kernel.http.requests import Request
 from bailiwick.kernel.http.routing import Deprecation, Operation
 
@@ -19,15 +20,19 @@ Header = tuple[bytes, bytes]
 
 @dataclass(slots=True)
 class Response:
-    """Status, headers (lower-case names) and body, ready to send."""
+    """Status, headers (lower-case names) and body, ready to send.
+
+    A `public` one belongs to nobody: its own headers win over those that protect a caller's answers.
+    """
 
     status: int
     body: bytes = b""
     headers: list[Header] = field(default_factory=list)
+    public: bool = False
 
 
 def encode(content: object) -> bytes:
-    return orjson.dumps(content, default=str, option=orjson.OPT_UTC_Z)
+    return orjson.dumps(content, default=plain, option=orjson.OPT_UTC_Z)
 
 
 def render(operation: Operation, versioned: bool, view: Any, request: Request) -> Response:

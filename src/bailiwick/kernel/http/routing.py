@@ -6,17 +6,18 @@ anything else is a query parameter. What it returns is the view that the client 
 """
 
 import inspect
+import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, fields, is_dataclass
 from datetime import date
 from typing import Any, Protocol, TypeVar, get_type_hints
 
-from pydantic import BaseModel, TypeAdapter
+from pydantic import BaseModel, TypeAdapter, ValidationError
 from starlette.routing import compile_path
 from typing_extensions import TypedDict
 
 from bailiwick.kernel.application import Actor, Unauthenticated
-from bailiwick.kernel.http.problems import Problem
+from bailiwick.kernel.http.problems import Problem, invalid_input
 from bailiwick.kernel.http.requests import Client, ExpectedVersion, Request
 
 Endpoint = Callable[..., Awaitable[Any]]
@@ -133,9 +134,9 @@ class Router:
 class Bound:
     """An operation ready to serve: how each parameter of its endpoint is found."""
 
-    __slots__ = ("operation", "endpoint", "_path", "_raw", "_raw_names", "_body", "_provided", "_fixed", "versioned")
-
-    def __init__(self, operation: Operation, provided: Mapping[Any, Provide], fixed: Mapping[Any, Any]) -> None:
+    def __init__(
+        self, operation: Operation, provided: Mapping[Any, Provide], fixed: Mapping[Any, Any]
+    ) -> None:
         self.operation, self.endpoint = operation, operation.endpoint
         self.versioned = operation.versioned
         hints = get_type_hints(operation.endpoint, include_extras=True)
@@ -165,12 +166,20 @@ class Bound:
         )
 
     async def arguments(self, request: Request, path: Mapping[str, str]) -> dict[str, Any]:
-        """The endpoint's arguments. Raises a Problem, ValidationError or DomainError for bad input.
+        """The endpoint's arguments. Raises a Problem or DomainError for bad input.
 
         Who asks is settled before anything is said about what was sent.
         """
         arguments: dict[str, Any] = {name: provide(request) for name, provide in self._provided}
         arguments.update(self._fixed)
+        try:
+            arguments.update(await self._sent(request, path))
+        except ValidationError as error:
+            raise invalid_input(error) from error
+        return arguments
+
+    async def _sent(self, request: Request, path: Mapping[str, str]) -> dict[str, Any]:
+        arguments: dict[str, Any] = {}
         if self._raw is not None:
             raw = dict(path)
             if self._raw_names:
@@ -194,7 +203,7 @@ def actor_of(request: Request) -> Actor:
 
 def expected_version(required: bool) -> Provide:
     def provide(request: Request) -> int | None:
-        if required and b"if-match" not in request.headers:
+        if required and not request.header(b"if-match").strip():
             raise Problem(428, "precondition_required", "send If-Match with the ETag that you have read")
         return request.expected_version()
 
@@ -214,7 +223,7 @@ class Routes:
             if "{" not in path:
                 self._exact[path] = methods
             else:
-                pattern = compile_path(path)[0]
+                pattern = re.compile(compile_path(path)[0].pattern.replace("[^/]+", "[^/\\0]+"))
                 self._patterns.setdefault(_prefix(path), []).append((pattern, methods))
 
     def find(self, path: str) -> tuple[dict[str, Bound], Mapping[str, str]] | None:
@@ -222,7 +231,7 @@ class Routes:
         if path in self._exact:
             return self._exact[path], {}
         for pattern, methods in self._patterns.get(_prefix(path), ()):
-            if match := pattern.match(path):
+            if match := pattern.fullmatch(path):
                 return methods, match.groupdict()
         return None
 

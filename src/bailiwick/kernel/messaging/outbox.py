@@ -36,6 +36,12 @@ Index(
     postgresql_where=outbox.c.done_at.is_(None) & outbox.c.dead_at.is_(None),
     sqlite_where=outbox.c.done_at.is_(None) & outbox.c.dead_at.is_(None),
 )
+Index(
+    "ix_kernel_outbox_dead",
+    outbox.c.dead_at,
+    postgresql_where=outbox.c.dead_at.is_not(None),
+    sqlite_where=outbox.c.dead_at.is_not(None),
+)
 
 inbox = Table(
     "kernel_inbox",

@@ -3,6 +3,7 @@
 import asyncio
 import random
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -89,12 +90,16 @@ class ReadMark:
 
     def __init__(self, subscriber: str, message_id: UUID, now: datetime) -> None:
         self.table: Table = inbox
-        self.written = False
+        self.done = False
         self._row = {"subscriber": subscriber, "message_id": message_id, "done_at": now}
 
     def write(self, result: object) -> Write:
-        self.written = True
+        if self.done:
+            raise RuntimeError("a subscriber commits once")
         return Write(_MARK, self._row)
+
+    def stored(self) -> None:
+        self.done = True
 
 
 class Relay:
@@ -119,7 +124,10 @@ class Relay:
             self._database.committed.clear()
             try:
                 busy = await self.deliver_batch()
-            except Unavailable:
+            except (Unavailable, Contention):
+                busy = 0
+            except Exception:
+                log.exception("relay_failed")
                 busy = 0
             if busy == 0:
                 try:
@@ -168,18 +176,20 @@ class Relay:
         token = companions.set((mark,))
         try:
             await _until_uncontended(subscription.react, event)
-            if not mark.written:
-                await self._database.write([mark.write(None)])
-        except (AlreadyDone, Duplicate):
+        except AlreadyDone:
             return
         finally:
             companions.reset(token)
+        if not mark.done:
+            with suppress(Duplicate):
+                await self._database.write([mark.write(None)])
 
 
 async def _until_uncontended(react: React, event: Event) -> None:
     for attempt in range(5):
         try:
-            return await react(event)
+            await react(event)
+            return
         except Contention:
             await asyncio.sleep(random.uniform(0, 0.01 * 2**attempt))
     await react(event)

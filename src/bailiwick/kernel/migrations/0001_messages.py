@@ -36,6 +36,10 @@ def upgrade() -> None:
         postgresql_where=pending,
         sqlite_where=pending,
     )
+    dead = sa.text("dead_at IS NOT NULL")
+    op.create_index(
+        "ix_kernel_outbox_dead", "kernel_outbox", ["dead_at"], postgresql_where=dead, sqlite_where=dead
+    )
     op.create_table(
         "kernel_inbox",
         sa.Column("subscriber", sa.String(128), primary_key=True),

@@ -1,6 +1,6 @@
 "use strict";
 
-SwaggerUIBundle({
+window.ui = SwaggerUIBundle({
   url: "/api/openapi.json",
   domNode: document.getElementById("docs"),
   deepLinking: true,

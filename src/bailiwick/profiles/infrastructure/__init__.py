@@ -1,0 +1,1 @@
+"""How profiles are stored and read, and whom they ask."""

@@ -1,0 +1,1 @@
+"""How profiles are reached from outside."""

@@ -1,0 +1,1 @@
+"""The tables of profiles, as one Alembic branch."""
