@@ -32,10 +32,15 @@ from bailiwick.kernel.messaging.relay import Relay
 from bailiwick.kernel.module import Module, Platform
 from bailiwick.kernel.observability import (
     configure_logging,
+    db_pool_busy,
+    db_pool_open,
+    db_pool_waiting,
+    look,
     outbox_dead,
     outbox_pending,
     render_metrics,
     requests,
+    watch,
 )
 from bailiwick.kernel.settings import Settings
 
@@ -53,13 +58,17 @@ def open_database(settings: Settings) -> Database:
     options = settings.database
     if options.url.startswith("sqlite:"):
         return SqliteDatabase(options.url)
-    return PostgresDatabase(
+    database = PostgresDatabase(
         options.url,
         pool_size=options.pool_size,
         acquire_timeout=options.acquire_timeout,
         statement_timeout=options.statement_timeout,
         lock_timeout=options.lock_timeout,
     )
+    watch(db_pool_open, lambda: database.pool_open)
+    watch(db_pool_busy, lambda: database.pool_busy)
+    watch(db_pool_waiting, lambda: database.pool_waiting)
+    return database
 
 
 @dataclass(frozen=True)
@@ -127,6 +136,7 @@ class Backend:
 def _show_outbox(pending: int, dead: int) -> None:
     outbox_pending.set(pending)
     outbox_dead.set(dead)
+    look()
 
 
 async def _cancel(tasks: Sequence["asyncio.Future[None]"]) -> None:
@@ -167,7 +177,7 @@ def http_application(backend: Backend, limiter: RateLimiter | None = None) -> An
         authentication=next((m.authentication for m in backend.modules if m.authentication), None),
         address=ClientAddresses(settings.http.trusted_proxies).of,
         check_rate=limiter.check,
-        observe=requests.observe,
+        meter=requests,
         headers=headers,
         max_body=settings.http.max_body_bytes,
         pages=document_routes(lru_cache(1)(partial(openapi_document, backend))) if settings.http.docs else (),

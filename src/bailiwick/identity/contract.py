@@ -138,6 +138,7 @@ class Person:
     id: UUID
     email: str
     full_name: str
+    email_verified: bool = False
 
 
 class Identity(Protocol):

@@ -28,12 +28,13 @@ from bailiwick.identity.infrastructure.roles import KnownRoles
 from bailiwick.identity.infrastructure.seals import HmacSeals
 from bailiwick.identity.infrastructure.tokens import JwtAccessTokens, TokenVerifier
 from bailiwick.identity.infrastructure.unit_of_work import SqlIdentityUnitOfWork
-from bailiwick.identity.infrastructure.usernames import WellFormedUsernames
-from bailiwick.identity.interfaces import http, sign_in
+from bailiwick.identity.infrastructure.usernames import ProfileUsernames
+from bailiwick.identity.interfaces.http import sign_in, users
 from bailiwick.kernel.domain import Event
 from bailiwick.kernel.http.authentication import Authentication
 from bailiwick.kernel.messaging.relay import Subscription
 from bailiwick.kernel.module import Module, Platform
+from bailiwick.kernel.observability import hash_pool_busy, hash_pool_waiting, watch
 from bailiwick.kernel.settings import Settings
 
 
@@ -52,7 +53,7 @@ def module(platform: Platform) -> Module:
     registration = sign_in.open_router if opened else sign_in.verified_router
     return Module(
         "identity",
-        routers=(registration, sign_in.router, http.router, sign_in.root),
+        routers=(registration, sign_in.router, users.router, sign_in.root),
         provides=(ports, tokens),
         subscriptions=_subscriptions(ports),
         contracts={Identity: SqlIdentity(database)},
@@ -66,28 +67,35 @@ def module(platform: Platform) -> Module:
 def _ports(platform: Platform, ring: KeyRing, tokens: JwtAccessTokens) -> IdentityPorts:
     settings, database = platform.settings, platform.database
     roles = KnownRoles(database)
-    hashing, pepper = settings.passwords.argon2, settings.passwords.pepper
+    passwords = _passwords(settings)
+    watch(hash_pool_busy, lambda: passwords.busy)
+    watch(hash_pool_waiting, lambda: passwords.waiting)
     return IdentityPorts(
         uow=lambda: SqlIdentityUnitOfWork(database, roles),
         clock=platform.clock,
         new_id=platform.new_id,
         rules=_rules(settings),
-        passwords=Argon2Passwords(
-            HashingSettings(
-                memory_kib=hashing.memory_kib,
-                passes=hashing.time_cost,
-                lanes=hashing.parallelism,
-                workers=settings.passwords.hash_workers,
-                wait_seconds=settings.passwords.hash_wait,
-                pepper=pepper.get_secret_value() if pepper else None,
-            )
-        ),
+        passwords=passwords,
         attempts=SqlAttempts(database),
         access=tokens,
         seals=HmacSeals(ring),
         contacts=LibraryContacts(settings.phone_region),
-        usernames=WellFormedUsernames(),
+        usernames=ProfileUsernames(platform.contracts),
         mail=_mail(settings),
+    )
+
+
+def _passwords(settings: Settings) -> Argon2Passwords:
+    hashing, pepper = settings.passwords.argon2, settings.passwords.pepper
+    return Argon2Passwords(
+        HashingSettings(
+            memory_kib=hashing.memory_kib,
+            passes=hashing.time_cost,
+            lanes=hashing.parallelism,
+            workers=settings.passwords.hash_workers,
+            wait_seconds=settings.passwords.hash_wait,
+            pepper=pepper.get_secret_value() if pepper else None,
+        )
     )
 
 

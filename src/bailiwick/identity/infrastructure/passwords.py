@@ -49,6 +49,7 @@ class Argon2Passwords:
         self._pool = ThreadPoolExecutor(settings.workers, thread_name_prefix="password")
         self._free = asyncio.Semaphore(settings.workers)
         self._wait = settings.wait_seconds
+        self.busy = self.waiting = 0
         self._nobodys = self._hash(secrets.token_hex(16))
 
     async def hash(self, password: str) -> str:
@@ -96,15 +97,23 @@ class Argon2Passwords:
         return hmac.digest(self._pepper, text, sha256).hex().encode() if self._pepper else text
 
     async def _off_the_loop(self, work: Callable[[], Result]) -> Result:
+        self.waiting += 1
         try:
             async with asyncio.timeout(self._wait):
                 await self._free.acquire()
         except TimeoutError as error:
             raise Unavailable("too many are signing in at the moment", retry_after=2) from error
+        finally:
+            self.waiting -= 1
+        self.busy += 1
         job = asyncio.get_running_loop().run_in_executor(self._pool, work)
         # Not before the thread is done, even if whoever waits for it has gone.
-        job.add_done_callback(lambda _: self._free.release())
+        job.add_done_callback(self._release)
         return await asyncio.shield(job)
+
+    def _release(self, job: object) -> None:
+        self.busy -= 1
+        self._free.release()
 
 
 def _fingerprint(pepper: bytes) -> str:

@@ -192,4 +192,4 @@ class SqlIdentity:
 
     async def people(self, ids: Sequence[UUID]) -> dict[UUID, Person]:
         found = [await self._database.first(_PEOPLE, id=id) for id in ids[:100]]
-        return {row[0]: Person(row[0], row[1], row[2]) for row in found if row is not None}
+        return {row[0]: Person(row[0], row[1], row[2], row[3] is not None) for row in found if row}

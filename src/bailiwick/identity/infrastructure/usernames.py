@@ -1,21 +1,29 @@
-"""Usernames belong to profiles, which gives a wanted one to its owner if it is free."""
+"""Usernames belong to profiles, which says whether one is free and gives it to its owner."""
 
 import re
+from collections.abc import Mapping
+from typing import Any
 
 from bailiwick.kernel.domain import Invalid
+from bailiwick.profiles.contract import ProfileDirectory
 
 FORM = re.compile(r"[A-Za-z0-9._-]{3,64}")
 
 
 class InvalidUsername(Invalid):
-    """Not a name that profiles could give to anybody."""
+    """Not a name that anybody could get."""
 
 
-class WellFormedUsernames:
-    """Refuses what can never be a username. Whether it is free turns out when the profile is made."""
+class ProfileUsernames:
+    """Asks profiles where it is among the `contracts`; alone, it looks at the form only."""
+
+    def __init__(self, contracts: Mapping[type[Any], Any]) -> None:
+        self._contracts = contracts
 
     async def check(self, username: str) -> None:
-        if not FORM.fullmatch(username):
+        if ProfileDirectory in self._contracts:
+            await self._contracts[ProfileDirectory].check_username(username)
+        elif not FORM.fullmatch(username):
             raise InvalidUsername(
                 "use 3 to 64 letters, digits, dots, underscores or hyphens", field="username"
             )

@@ -51,9 +51,7 @@ def _escaped(text: str) -> str:
     return text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
 
 
-def _condition(
-    specification: Specification, columns: Columns, names: Iterator[str]
-) -> ColumnElement[bool]:
+def _condition(specification: Specification, columns: Columns, names: Iterator[str]) -> ColumnElement[bool]:
     match specification:
         case Has():
             return _about(specification, columns[specification.field], names)

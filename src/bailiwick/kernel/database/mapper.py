@@ -89,9 +89,7 @@ def _value_object(field: str, kind: Any, table: Table, prefix: str, optional: bo
     return _Part(field, columns, dump, load)
 
 
-def _parts(
-    kind: Any, table: Table, prefix: str = "", children: Collection[str] = frozenset()
-) -> list[_Part]:
+def _parts(kind: Any, table: Table, prefix: str = "", children: Collection[str] = frozenset()) -> list[_Part]:
     hints = get_type_hints(kind)
     if {f.name for f in fields(kind) if get_origin(hints[f.name]) is list} != set(children):
         raise TypeError(f"{kind.__name__}: a list needs its child table, and only an aggregate has lists")

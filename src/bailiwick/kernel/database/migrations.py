@@ -72,9 +72,7 @@ async def _on(url: str, work: Callable[[Connection], T]) -> T:
     """Run `work` in one transaction that only one process at a time can hold."""
     if url.startswith("sqlite:///"):
         return await asyncio.to_thread(_on_sqlite, url.removeprefix("sqlite:///"), work)
-    engine = create_async_engine(
-        url.replace("postgresql://", "postgresql+asyncpg://", 1), poolclass=NullPool
-    )
+    engine = create_async_engine(url.replace("postgresql://", "postgresql+asyncpg://", 1), poolclass=NullPool)
     async with engine.begin() as connection:
         await connection.execute(text(f"SELECT pg_advisory_xact_lock({LOCK})"))
         await connection.execute(text("SET LOCAL lock_timeout = '5s'"))

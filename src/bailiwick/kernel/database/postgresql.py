@@ -46,7 +46,7 @@ class PostgresDatabase:
         lock_timeout: float = 2.0,
     ) -> None:
         self.dialect = POSTGRESQL
-        self.statements = self.round_trips = 0
+        self.statements = self.round_trips = self._wanted = 0
         self.committed = asyncio.Event()
         self._compiled = Statements(self.dialect)
         self._acquire_timeout = acquire_timeout
@@ -88,6 +88,7 @@ class PostgresDatabase:
     async def _connection(self) -> AsyncIterator[Any]:
         if self._pool is None:
             raise RuntimeError("the database is not open")
+        self._wanted += 1
         try:
             async with self._pool.acquire(timeout=self._acquire_timeout) as connection:
                 yield connection
@@ -97,6 +98,23 @@ class PostgresDatabase:
             if isinstance(down, ValueError):
                 raise  # the driver's own DataError: the values are wrong, not the database
             raise Unavailable("the database does not answer") from down
+        finally:
+            self._wanted -= 1
+
+    @property
+    def pool_open(self) -> int:
+        """Connections open."""
+        return self._pool.get_size() if self._pool else 0
+
+    @property
+    def pool_busy(self) -> int:
+        """Connections in use."""
+        return self._pool.get_size() - self._pool.get_idle_size() if self._pool else 0
+
+    @property
+    def pool_waiting(self) -> int:
+        """Callers that wait for a connection."""
+        return max(0, self._wanted - self.pool_busy)
 
     async def all(self, statement: ClauseElement, /, **params: Any) -> list[Row]:
         compiled = self._compiled[statement]

@@ -92,7 +92,7 @@ def merge(parts: tuple[tuple[str, int, int | None], ...]) -> str:
         shifted = re.sub(r"\$(\d+)", lambda m, o=offset: f"${int(m[1]) + o}", sql)  # type: ignore[misc]  # mypy cannot infer a lambda with a default
         ctes.append(f"w{i} AS ({shifted} RETURNING 1)")
         if exactly is not None:
-            checks.append(f"(SELECT count(*) FROM w{i}) = {exactly}")
+            checks.append(f"(SELECT count(*) FROM w{i}) = {exactly}")  # noqa: S608  # two numbers of ours
         offset += count
     check = f"1 / (CASE WHEN {' AND '.join(checks)} THEN 1 ELSE 0 END)" if checks else "1"
     return f"WITH {', '.join(ctes)} SELECT {check}"

@@ -23,26 +23,25 @@ from bailiwick.kernel.http.requests import Receive, Request, Scope, Send
 from bailiwick.kernel.http.responses import VERSION, Header, Response, render
 from bailiwick.kernel.http.retries import until_uncontended
 from bailiwick.kernel.http.routing import Bound, Routes, actor_of
-from bailiwick.kernel.observability import log_request
+from bailiwick.kernel.observability import RequestMeter, log_request
 
 log = structlog.get_logger("http")
 
 PAGES = "pages"
 _VERSIONED = re.compile(r"/api/(v\d+)(?:/|$)")
 
-Observe = Callable[[str, str, int, float], None]
 Check = Callable[[str, str], Awaitable[None]]
 
 
 @dataclass(frozen=True, slots=True)
 class Edge:
-    """What the application needs to know besides its routes. `observe` gets method, route, status, s."""
+    """What the application needs to know besides its routes."""
 
     database: Database
     authentication: Authentication | None
     address: Callable[[Scope], str]
     check_rate: Check
-    observe: Observe
+    meter: RequestMeter
     headers: list[Header]
     max_body: int
     pages: Sequence[BaseRoute]
@@ -61,10 +60,13 @@ class Application:
         started = time.perf_counter()
         edge = self._edge
         request = Request(scope, receive, edge.address(scope), edge.max_body)
+        edge.meter.running += 1
         try:
             response = await self._respond(request)
         except Exception as error:
             response = self._problem(request, error)
+        finally:
+            edge.meter.running -= 1
         if response.status not in (204, 304):
             response.headers.append((b"content-length", b"%d" % len(response.body)))
         if scope["method"] == "HEAD":
@@ -123,8 +125,8 @@ class Application:
 
         if operation.idempotent and b"idempotency-key" in request.headers:
             return await idempotency.once(self._edge.database, request, operation.id, run, answer)
-        if operation.method != "GET":
-            return await run()
+        if not bound.only_reads:
+            return _unless_unchanged(request, await run())
         return _unless_unchanged(request, answer(await bound.endpoint(**arguments)))
 
     async def _elsewhere(self, request: Request, path: str) -> Response:
@@ -157,7 +159,7 @@ class Application:
 
     def _record(self, request: Request, status: int, seconds: float) -> None:
         method, route = request.scope["method"], request.route or "other"
-        self._edge.observe(method, route, status, seconds)
+        self._edge.meter.observe(method, route, status, seconds)
         log_request(
             method=method,
             route=route,
@@ -184,7 +186,7 @@ def _not_allowed(methods: Mapping[str, Bound]) -> Response:
 def _unless_unchanged(request: Request, response: Response) -> Response:
     """304 where the client already has this very version (`If-None-Match`)."""
     known = request.header(b"if-none-match")
-    if known:
+    if known and request.scope["method"] in ("GET", "HEAD"):
         tags = [tag.strip().removeprefix("W/") for tag in known.split(",")]
         for name, value in response.headers:
             if name == b"etag" and (value.decode() in tags or tags == ["*"]):

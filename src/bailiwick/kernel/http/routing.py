@@ -17,6 +17,7 @@ from starlette.routing import compile_path
 from typing_extensions import TypedDict
 
 from bailiwick.kernel.application import Actor, Unauthenticated
+from bailiwick.kernel.database.connections import Database
 from bailiwick.kernel.http.problems import Problem, invalid_input
 from bailiwick.kernel.http.requests import Client, ExpectedVersion, Request
 
@@ -160,6 +161,8 @@ class Bound:
                 raw[name] = kind
             else:
                 raise TypeError(f"{operation.id}: nothing provides {name}: {kind}")
+        # Whoever gets ports could change something; who is handed the database alone only looks.
+        self.only_reads = operation.method == "GET" and all(hints[name] is Database for name in self._fixed)
         self._raw_names = [name for name in raw if name not in self._path]
         self._raw: TypeAdapter[Any] | None = (
             TypeAdapter(TypedDict(operation.id, raw, total=False)) if raw else None  # type: ignore[operator]  # made at run time

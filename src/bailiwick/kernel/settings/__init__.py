@@ -66,8 +66,8 @@ class Settings(BaseSettings, Section):
     phone_region: Annotated[str, AfterValidator(forms.region)] = key(
         "NA", "Country (two letters) of phone numbers written without one."
     )
-    email_verification: Literal["never", "before_login", "sensitive"] = key(
-        "never", "Where a verified email is required: nowhere, to sign in, or for sensitive acts."
+    email_verification: Literal["never", "before_login"] = key(
+        "never", "Where a verified email is required: nowhere, or to sign in."
     )
     reset_seconds: int = key(3600, "Life of a password reset link.", "seconds", 300, 86_400)
     verify_seconds: int = key(86_400, "Life of an email verification link.", "seconds", 300, 604_800)

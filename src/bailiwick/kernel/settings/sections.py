@@ -152,7 +152,7 @@ class Passwords(Section):
     )
     hash_workers: int = key(2, "Threads of each worker that hash.", "threads", 1, 64)
     hash_wait: float = key(
-        2.0, "How long a request waits for one before it is answered 503.", "seconds", 0.1, 30
+        10.0, "How long a request waits for one before it is answered 503.", "seconds", 0.1, 30
     )
     argon2: Argon2 = Field(default_factory=Argon2)
 

@@ -20,4 +20,4 @@ class IdentityAccounts:
         if user_id not in people:
             raise NotFound("no such profile")
         person = people[user_id]
-        return Account(email=person.email, full_name=person.full_name)
+        return Account(email=person.email, full_name=person.full_name, email_verified=person.email_verified)

@@ -2,13 +2,14 @@
 
 from typing import Annotated
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from bailiwick.kernel.application import Actor, Page
 from bailiwick.kernel.database.connections import Database
 from bailiwick.kernel.database.listing import ListRequest
 from bailiwick.kernel.http.requests import ExpectedVersion
 from bailiwick.kernel.http.routing import Router
+from bailiwick.kernel.times import Instant
 from bailiwick.tasks.application.ports import TasksPorts
 from bailiwick.tasks.application.tasks import (
     ChangeTask,
@@ -49,7 +50,7 @@ class TaskBody(BaseModel):
     title: Title
     description: Description = ""
     priority: TaskPriority = TaskPriority.MEDIUM
-    due_at: AwareDatetime | None = None
+    due_at: Instant | None = None
     status: TaskStatus | None = None
 
     def details(self) -> TaskDetails:
@@ -64,7 +65,7 @@ class TaskChanges(BaseModel):
     title: Title = Field(default_factory=str)
     description: Description = Field(default_factory=str)
     priority: TaskPriority = Field(default_factory=lambda: TaskPriority.MEDIUM)
-    due_at: AwareDatetime | None = None
+    due_at: Instant | None = None
     status: TaskStatus = Field(default_factory=lambda: TaskStatus.PENDING)
 
     def changes(self) -> dict[str, object]:

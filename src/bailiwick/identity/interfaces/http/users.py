@@ -34,7 +34,7 @@ from bailiwick.identity.application.ports import IdentityPorts
 from bailiwick.identity.contract import IdentityPermission
 from bailiwick.identity.domain.user import User
 from bailiwick.identity.infrastructure.queries import USERS, UserView, user_view
-from bailiwick.identity.interfaces.sign_in import Accepted, Address, Confirmation, Secret
+from bailiwick.identity.interfaces.http.sign_in import Accepted, Address, Confirmation, Secret
 from bailiwick.kernel.application import Actor, Page
 from bailiwick.kernel.database.connections import Database
 from bailiwick.kernel.database.listing import ListRequest

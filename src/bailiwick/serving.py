@@ -1,0 +1,165 @@
+"""The server: granian workers around the application, told how many, where, and how to stop."""
+
+import json
+import logging
+import os
+import resource
+import shutil
+import signal
+import socket
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from granian.constants import Interfaces, Loops
+from granian.log import LogLevels
+from granian.server import Server
+
+from bailiwick.kernel.settings import Settings
+from bailiwick.kernel.settings.sections import own_address
+
+# This process only watches its workers. It imports neither the application nor what makes ids or metrics:
+# workers are forked from it, and two workers must not inherit the state of one random generator.
+
+TARGET = "bailiwick.main:create_app"
+SERVER_LOG = "_granian"
+METRICS_DIRECTORY = "PROMETHEUS_MULTIPROC_DIR"
+BACKLOG = 2048  # connections that wait for a worker
+MOST_CONNECTIONS = 4096  # of one worker, idle ones included
+
+
+class CannotServe(Exception):
+    """The server cannot start. The text says why and what to do."""
+
+
+def serve(settings: Settings, say: Callable[[str], object], *, reload: bool = False) -> None:
+    """Serve until SIGTERM or Ctrl+C, then let running requests finish for `http.drain_seconds`.
+
+    `say` is told once when it is up. Workers read the settings anew: what differs from them must be in the
+    environment. Raises CannotServe.
+    """
+    http = settings.http
+    _check_address(http.host, http.port)
+    if reload and find_spec("watchfiles") is None:
+        raise CannotServe("--reload needs the package watchfiles.\nInstall it: pip install 'granian[reload]'")
+    # A worker inherits our handlers and would swallow an order to stop that comes while it still starts.
+    os.register_at_fork(after_in_child=_die_when_told)
+    with _shared_metrics(http.workers):
+        server = Server(
+            TARGET,
+            factory=True,
+            address=http.host,
+            port=http.port,
+            interface=Interfaces.ASGI,
+            workers=1 if reload else http.workers,
+            loop=Loops.uvloop,
+            websockets=False,
+            backlog=BACKLOG,
+            backpressure=min(MOST_CONNECTIONS, _raise_open_files() - 256),
+            log_level=LogLevels.warning,
+            log_dictconfig=_server_log(settings),
+            log_access=False,
+            respawn_failed_workers=not reload,
+            workers_kill_timeout=http.drain_seconds,
+            reload=reload,
+            reload_paths=_watched() if reload else None,
+            reload_ignore_worker_failure=True,
+        )
+        for warning in settings.warnings():
+            logging.getLogger(SERVER_LOG).warning(warning)
+        threading.Thread(target=_announce, args=(settings, say), daemon=True).start()
+        server.serve()
+
+
+def _die_when_told() -> None:
+    for order in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(order, signal.SIG_DFL)
+
+
+def _check_address(host: str, port: int) -> None:
+    """Workers share the port by SO_REUSEPORT, and would share it silently with a server already there."""
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        with socket.socket(family, kind, protocol) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(address)
+    except socket.gaierror:
+        raise CannotServe(f"{host} is not an address of this machine.\nSet http.host, or --host.") from None
+    except PermissionError:
+        raise CannotServe(f"Port {port} needs more rights.\nChoose one above 1023: --port 8000") from None
+    except OSError as error:
+        remedy = f"Stop what listens there, or choose another port: --port {port + 1} or PORT={port + 1}"
+        raise CannotServe(f"Cannot listen on {host}:{port}: {error.strerror}.\n{remedy}") from None
+
+
+@contextmanager
+def _shared_metrics(workers: int) -> Iterator[None]:
+    """A fresh directory in which several workers keep their metrics, so that any of them can show all."""
+    if workers == 1:
+        os.environ.pop(METRICS_DIRECTORY, None)
+        yield
+        return
+    directory = tempfile.mkdtemp(prefix="bailiwick-metrics-")
+    os.environ[METRICS_DIRECTORY] = directory
+    try:
+        yield
+    finally:
+        shutil.rmtree(directory, ignore_errors=True)
+
+
+def _raise_open_files() -> int:
+    """Allow as many open files as the system lets us; every connection is one. Returns how many."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = 65_536 if hard == resource.RLIM_INFINITY else min(hard, 65_536)
+    if soft == resource.RLIM_INFINITY or soft >= wanted:
+        return 65_536 if soft == resource.RLIM_INFINITY else soft
+    with suppress(OSError, ValueError):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+    return resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+
+
+def _watched() -> list[Path]:
+    package = Path(__file__).parent
+    own = Path.cwd() / "src"
+    return [package, own] if own.is_dir() and own not in package.parents else [package]
+
+
+def _announce(settings: Settings, say: Callable[[str], object]) -> None:
+    """Say what to open as soon as a worker listens, which it does only once the application is up."""
+    here = own_address({"host": settings.http.host, "port": settings.http.port})
+    host = here.removeprefix("http://").rpartition(":")[0].strip("[]")
+    while True:
+        with suppress(OSError), socket.create_connection((host, settings.http.port), timeout=1):
+            break
+        time.sleep(0.02)
+    pages = [("health", "/health")]
+    if settings.http.docs:
+        pages.insert(0, ("try the API", "/api/docs"))
+    lines = [f"Bailiwick is ready on {here}", *(f"  {label:12} {here}{path}" for label, path in pages)]
+    say("\n".join([*lines, "  Ctrl+C stops it."]))
+
+
+def _server_log(settings: Settings) -> dict[str, Any]:
+    as_json = settings.log.format == "json" or (settings.log.format == "auto" and settings.is_production)
+    return {
+        "formatters": {"server": {"()": ServerLine if as_json else logging.Formatter}},
+        "handlers": {"server": {"class": "logging.StreamHandler", "formatter": "server"}},
+        "loggers": {SERVER_LOG: {"handlers": ["server"], "propagate": False}},
+    }
+
+
+class ServerLine(logging.Formatter):
+    """The server's own few lines in the form of all others."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        now = datetime.fromtimestamp(record.created, UTC).isoformat()
+        line = {"event": record.getMessage(), "level": record.levelname.lower(), "timestamp": now}
+        if record.exc_info:
+            line["exception"] = self.formatException(record.exc_info)
+        return json.dumps(line | {"logger": "server"})
