@@ -80,6 +80,7 @@ def test_no_character_of_a_token_can_be_changed(place: int, character: str) -> N
         "\0" * 72,
         "*" * 72,
     ],
+    ids=range(10),
 )
 def test_what_has_another_form_is_no_token(token: str) -> None:
     assert opens(token) == (token == TOKEN)

@@ -18,6 +18,7 @@ from bailiwick.identity.domain.password import PasswordPolicy
 from bailiwick.identity.domain.session import SessionRules
 from bailiwick.identity.domain.sign_in import SignInGuard
 from bailiwick.identity.infrastructure.attempts import SqlAttempts
+from bailiwick.identity.infrastructure.cleaning import Cleaning
 from bailiwick.identity.infrastructure.contacts import LibraryContacts
 from bailiwick.identity.infrastructure.key_ring import KeyRing
 from bailiwick.identity.infrastructure.mail import ConsoleMail, SmtpMail
@@ -60,7 +61,7 @@ def module(platform: Platform) -> Module:
         permissions=frozenset(IdentityPermission),
         authentication=authentication,
         before=(revocations.read,),
-        background=(revocations.watch,),
+        background=(revocations.watch, Cleaning(database, platform.clock).run),
     )
 
 

@@ -52,7 +52,7 @@ async def posted(
         b'{"anything": {"\\"": 1, "\\"": 2}}',
         b"[" * 100_000,
         b"[" * 100_000 + b"]" * 100_000,
-        b'{"anything": ' * 100_000,
+        b'{"anything": ' * 70_000,
         b'{"anything": {"a": ' + b"[" * 500 + b"]" * 500 + b"}}",
         b"\xef\xbb\xbf{}",
         "{}".encode("utf-16"),
@@ -100,6 +100,7 @@ async def test_clear_json_is_taken_however_it_is_written(served: Served, body: b
 
 
 async def test_a_flood_of_members_is_refused_within_moments(served: Served) -> None:
+    """The slowest part is reading it: 80,000 field errors would take three times as long."""
     flood = b"{" + b",".join(b'"k%d":1' % i for i in range(80_000)) + b"}"
     for body in (flood, b'{"anything":' + flood + b"}"):
         before = time.process_time()

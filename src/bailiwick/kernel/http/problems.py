@@ -60,7 +60,7 @@ def problem_of(error: Exception) -> Problem:
     match error:
         case Problem():
             return error
-        case DomainError():
+        case NotFound() | Forbidden() | Conflict() | Invalid():
             return _refusal(error)
         case Unavailable():
             wait = {"Retry-After": str(error.retry_after)}

@@ -135,7 +135,8 @@ def _check(body: bytes) -> None:
         content = orjson.loads(body)
     except orjson.JSONDecodeError as error:
         raise Problem(400, "malformed_json", str(error)) from error
-    if type(content) is dict and len(content) == body.count(b":") and b"\\u0000" not in body:
+    members = len(content) if type(content) is dict else 0
+    if 0 < members <= MOST_MEMBERS and members == body.count(b":") and b"\\u0000" not in body:
         return  # flat, and as many members as colons: the usual body
     members = _members(content)
     if members > MOST_MEMBERS:

@@ -111,11 +111,11 @@ class Limits(Section):
 
     enabled: bool = key(True, "Count requests and answer 429 above the limits below.")
     anonymous: Annotated[str, AfterValidator(forms.rate)] = key(
-        "600/minute", "Requests of one address without credentials."
+        "3000/minute", "Requests of one address without credentials."
     )
-    actor: Annotated[str, AfterValidator(forms.rate)] = key("6000/minute", "Requests of one signed-in user.")
+    actor: Annotated[str, AfterValidator(forms.rate)] = key("12000/minute", "Requests of one signed-in user.")
     credentials: Annotated[str, AfterValidator(forms.rate)] = key(
-        "300/minute", "Requests of one address to sign in, register, refresh, or recover a password."
+        "600/minute", "Requests of one address to sign in, register, refresh, or recover a password."
     )
 
 
