@@ -65,9 +65,9 @@ def open_database(settings: Settings) -> Database:
         statement_timeout=options.statement_timeout,
         lock_timeout=options.lock_timeout,
     )
-    watch(db_pool_open, lambda: database.pool_open)
-    watch(db_pool_busy, lambda: database.pool_busy)
-    watch(db_pool_waiting, lambda: database.pool_waiting)
+    watch(db_pool_open, lambda: database.pool.open)
+    watch(db_pool_busy, lambda: database.pool.busy)
+    watch(db_pool_waiting, lambda: database.pool.waiting)
     return database
 
 

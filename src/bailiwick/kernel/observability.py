@@ -1,5 +1,6 @@
 """What a process says about itself: log lines without secrets, and metrics that cost microseconds."""
 
+import asyncio
 import json
 import logging
 import os
@@ -154,15 +155,21 @@ def configure_logging(settings: Settings) -> None:
     logging.captureWarnings(True)
 
 
+HELD_SECONDS = 0.02
+
+
 class RequestLog:
     """The one line per request. As JSON it is written directly: 4 µs where the chain of processors takes 13.
 
-    Its fields are the edge's own, never a caller's mapping, so there is nothing in them to redact.
+    Lines of the same 20 ms leave together: a write for each would cost as much as the line itself. A
+    killed process loses those, and no others. Their fields are the edge's own, never a caller's mapping,
+    so there is nothing in them to redact.
     """
 
     def __init__(self) -> None:
         self._enabled = True
         self._direct = False
+        self._held: list[bytes] = []
         self._stream = _Stream()
         self._log = structlog.get_logger("http")
 
@@ -179,8 +186,18 @@ class RequestLog:
             self._log.info("request", **fields)
             return
         line = {"event": "request", "level": "info", "timestamp": datetime.now(UTC), **fields}
-        self._stream.write(_json_line(None, "info", line) + b"\n")
+        self._held.append(_json_line(None, "info", line) + b"\n")
+        if len(self._held) == 1:
+            try:
+                asyncio.get_running_loop().call_later(HELD_SECONDS, self.let_go)
+            except RuntimeError:  # no loop runs, so nothing would come back to write it
+                self.let_go()
+
+    def let_go(self) -> None:
+        """Write the lines held back. Called by itself soon after each, and at the end."""
+        self._stream.write(b"".join(self._held))
         self._stream.flush()
+        self._held.clear()
 
 
 log_request = RequestLog()

@@ -172,6 +172,7 @@ async def revoke_role(command: RevokeRole, ports: IdentityPorts) -> User:
         if held.name == SUPER_ADMIN or named.name in (USER, GUEST):
             raise RoleChangeNotPermitted(f"the role {named.name} cannot be taken from this account")
         by.must_grant(named)
+        by.must_outrank(held)
         if held.name == named.name:
             user.change_role(held, await uow.roles.named(USER), by, now, by_id=command.by.id)
             await uow.sessions.trust_all(user.id, user.stamp)

@@ -19,7 +19,7 @@ from bailiwick.kernel.domain import NotFound
 MOST_SESSIONS = 100
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass
 class UserView:
     """An account as its owner and administrators see it."""
 
@@ -67,7 +67,7 @@ class UserView:
         return cls(*values)  # type: ignore[arg-type]  # the columns are in the order of the fields
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass
 class SessionView:
     """One sign-in on one device. `end_reason` says why it is over; None while it lives."""
 

@@ -1,9 +1,8 @@
 """PostgreSQL through asyncpg: one round trip for a read, one for a unit of work."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
-from typing import Any
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, TypeVar
 
 import asyncpg
 import orjson
@@ -11,13 +10,19 @@ from sqlalchemy.sql.expression import ClauseElement
 
 from bailiwick.kernel.application import Contention, Unavailable
 from bailiwick.kernel.database.connections import Duplicate, Row, Statements
+from bailiwick.kernel.database.pool import Pool
 from bailiwick.kernel.database.statements import POSTGRESQL, Write, merge
+
+T = TypeVar("T")
+
+PRUNE_SECONDS = 60
 
 UNREACHABLE = (
     OSError,
     TimeoutError,
     asyncpg.PostgresConnectionError,
     asyncpg.InterfaceError,
+    asyncpg.InternalClientError,  # a connection that the server has just cut
     asyncpg.CannotConnectNowError,
     asyncpg.TooManyConnectionsError,
     asyncpg.AdminShutdownError,
@@ -27,10 +32,6 @@ UNREACHABLE = (
     asyncpg.DiskFullError,
     asyncpg.ReadOnlySQLTransactionError,
 )
-
-
-async def _nothing(connection: object) -> None:
-    """Nothing to reset: we leave no session state behind, and a reset costs a round trip."""
 
 
 class PostgresDatabase:
@@ -46,83 +47,76 @@ class PostgresDatabase:
         lock_timeout: float = 2.0,
     ) -> None:
         self.dialect = POSTGRESQL
-        self.statements = self.round_trips = self._wanted = 0
+        self.statements = self.round_trips = 0
         self.committed = asyncio.Event()
         self._compiled = Statements(self.dialect)
-        self._acquire_timeout = acquire_timeout
-        self._pool: asyncpg.Pool[asyncpg.Record] | None = None
-        self._connect: Callable[[], asyncpg.Pool[asyncpg.Record]] = lambda: asyncpg.create_pool(
-            url.replace("postgresql+asyncpg://", "postgresql://"),
-            min_size=0,
-            max_size=pool_size,
-            timeout=acquire_timeout,
-            command_timeout=statement_timeout + 1,
-            statement_cache_size=1024,
-            max_inactive_connection_lifetime=300,
-            init=self._prepare,
-            reset=_nothing,
-            server_settings={
-                "application_name": "bailiwick",
-                "statement_timeout": str(int(statement_timeout * 1000)),
-                "lock_timeout": str(int(lock_timeout * 1000)),
-                "idle_in_transaction_session_timeout": str(int(statement_timeout * 2000)),
-                "timezone": "UTC",
-                "jit": "off",
-            },
-        )
+        self._url = url.replace("postgresql+asyncpg://", "postgresql://")
+        self._connect_timeout = acquire_timeout
+        self._command_timeout = statement_timeout + 1
+        self._server_settings = {
+            "application_name": "bailiwick",
+            "statement_timeout": str(int(statement_timeout * 1000)),
+            "lock_timeout": str(int(lock_timeout * 1000)),
+            "idle_in_transaction_session_timeout": str(int(statement_timeout * 2000)),
+            "timezone": "UTC",
+            "jit": "off",
+        }
+        self.pool = Pool(self._connect, pool_size, acquire_timeout)
 
-    @staticmethod
-    async def _prepare(connection: Any) -> None:
+    async def _connect(self) -> Any:
+        connection = await asyncpg.connect(
+            self._url,
+            timeout=self._connect_timeout,
+            command_timeout=self._command_timeout,
+            statement_cache_size=1024,
+            server_settings=self._server_settings,
+        )
         await connection.set_type_codec(
             "jsonb", schema="pg_catalog", encoder=str, decoder=orjson.loads, format="text"
         )
+        return connection
 
     async def open(self) -> None:
-        self._pool = await self._connect()
+        """Connections are opened when they are needed; here begins their pruning."""
+        self._pruning = asyncio.ensure_future(self._prune())
 
     async def close(self) -> None:
-        if self._pool is not None:
-            await self._pool.close()
+        self._pruning.cancel()
+        self.pool.close()
 
-    @asynccontextmanager
-    async def _connection(self) -> AsyncIterator[Any]:
-        if self._pool is None:
-            raise RuntimeError("the database is not open")
-        self._wanted += 1
+    async def _prune(self) -> None:
+        while True:
+            await asyncio.sleep(PRUNE_SECONDS)
+            await self.pool.prune()
+
+    async def _use(self, work: Callable[[Any], Awaitable[T]]) -> T:
+        """Do something with a connection, and say what went wrong in the kernel's words."""
+        sound = False
         try:
-            async with self._pool.acquire(timeout=self._acquire_timeout) as connection:
-                yield connection
+            connection = await self.pool.borrow()
+            try:
+                result = await work(connection)
+                sound = True
+                return result
+            except asyncpg.PostgresError as refused:
+                # The server has answered and is ready for more, unless it is going or a transaction is open.
+                sound = not isinstance(refused, UNREACHABLE) and not connection.is_in_transaction()
+                raise
+            finally:
+                self.pool.give_back(connection, sound=sound)
         except (asyncpg.SerializationError, asyncpg.DeadlockDetectedError) as lost:
             raise Contention("somebody else changed the same thing; try again") from lost
         except UNREACHABLE as down:
             if isinstance(down, ValueError):
                 raise  # the driver's own DataError: the values are wrong, not the database
             raise Unavailable("the database does not answer") from down
-        finally:
-            self._wanted -= 1
-
-    @property
-    def pool_open(self) -> int:
-        """Connections open."""
-        return self._pool.get_size() if self._pool else 0
-
-    @property
-    def pool_busy(self) -> int:
-        """Connections in use."""
-        return self._pool.get_size() - self._pool.get_idle_size() if self._pool else 0
-
-    @property
-    def pool_waiting(self) -> int:
-        """Callers that wait for a connection."""
-        return max(0, self._wanted - self.pool_busy)
 
     async def all(self, statement: ClauseElement, /, **params: Any) -> list[Row]:
         compiled = self._compiled[statement]
         values = compiled.values(params)
         self.statements += 1
         self.round_trips += 1
-        async with self._connection() as connection:
-            records = await connection.fetch(compiled.sql, *values)
+        records = await self._use(lambda connection: connection.fetch(compiled.sql, *values))
         if compiled.readers is None:
             return records  # type: ignore[no-any-return]  # a Record is a tuple in all we use of it
         return [compiled.row(record) for record in records]
@@ -132,8 +126,7 @@ class PostgresDatabase:
         values = compiled.values(params)
         self.statements += 1
         self.round_trips += 1
-        async with self._connection() as connection:
-            record = await connection.fetchrow(compiled.sql, *values)
+        record = await self._use(lambda connection: connection.fetchrow(compiled.sql, *values))
         return None if record is None else compiled.row(record) if compiled.readers else record
 
     async def write(self, *phases: Sequence[Write]) -> None:
@@ -141,13 +134,11 @@ class PostgresDatabase:
         self.statements += sum(map(len, phases))
         self.round_trips += len(merged) if len(merged) < 2 else len(merged) + 2
         try:
-            async with self._connection() as connection:
-                if len(merged) == 1:
-                    await connection.fetchval(merged[0][0], *merged[0][1])
-                elif merged:
-                    async with connection.transaction():
-                        for sql, values in merged:
-                            await connection.fetchval(sql, *values)
+            if len(merged) == 1:
+                [(sql, values)] = merged
+                await self._use(lambda connection: connection.fetchval(sql, *values))
+            elif merged:
+                await self._use(lambda connection: _in_transaction(connection, merged))
         except asyncpg.UniqueViolationError as duplicate:
             raise Duplicate(str(duplicate.constraint_name)) from duplicate
         except asyncpg.DivisionByZeroError as stale:
@@ -161,3 +152,9 @@ class PostgresDatabase:
             parts.append((compiled.sql, len(compiled.names), write.exactly))
             values += compiled.values(write.params)
         return merge(tuple(parts)), values
+
+
+async def _in_transaction(connection: Any, merged: Sequence[tuple[str, list[Any]]]) -> None:
+    async with connection.transaction():
+        for sql, values in merged:
+            await connection.fetchval(sql, *values)

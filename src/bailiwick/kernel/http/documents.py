@@ -10,6 +10,7 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
 from bailiwick.kernel.domain import NotFound
+from bailiwick.kernel.http import catalogue
 
 PRODUCT = "Bailiwick"
 
@@ -50,6 +51,7 @@ DOCS_PAGE = """<!doctype html>
 <p>To sign in, execute <code>POST /api/v1/auth/login</code> with the demo user that was printed at the first
 start, copy <code>access_token</code> from the answer, press <b>Authorize</b> and paste it.</p>
 <a href="/api/redoc">Reference</a>
+<a href="/api/docs/problems">Problems</a>
 <a href="/api/openapi.json">OpenAPI</a>
 </header>
 <main id="docs"></main>
@@ -75,6 +77,31 @@ REDOC_PAGE = """<!doctype html>
 </html>
 """
 
+# Dressed in the classes of Swagger UI, so that it looks like the page beside it.
+PROBLEMS_PAGE = """<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>{product} API problems</title>
+<link rel="icon" href="{assets}/favicon.svg" type="image/svg+xml">
+<link rel="stylesheet" href="{assets}/vendor/swagger-ui.css">
+<link rel="stylesheet" href="{assets}/docs.css">
+</head>
+<body>
+<header>
+<strong>{product} API problems</strong>
+<p>What <code>type</code> and <code>code</code> of an error mean.</p>
+<a href="/api/docs">Try it</a>
+<a href="/api/redoc">Reference</a>
+</header>
+<main class="swagger-ui"><div class="wrapper renderedMarkdown">
+{problems}
+</div></main>
+</body>
+</html>
+"""
+
 
 def document_routes(document: Callable[[], bytes]) -> list[Route]:
     """Routes of the API's documents. `document` gives the OpenAPI document as JSON; it keeps its result.
@@ -90,6 +117,7 @@ def document_routes(document: Callable[[], bytes]) -> list[Route]:
     return [
         Route("/", _home, name="home"),
         Route("/api/docs", _docs, name="docs"),
+        Route("/api/docs/problems", _problems, name="problems"),
         Route("/api/redoc", _redoc, name="redoc"),
         Route("/api/openapi.json", openapi, name="openapi"),
         Route("/api/assets/{fingerprint}/{name:path}", _asset, name="asset"),
@@ -108,6 +136,16 @@ def _redoc(request: Request) -> Response:
     return _page(request, REDOC_PAGE, REDOC_POLICY)
 
 
+def _problems(request: Request) -> Response:
+    return _page(request, PROBLEMS_PAGE, PAGE_POLICY, problems=_catalogue())
+
+
+@cache
+def _catalogue() -> str:
+    """Made once, at the first request: what can be raised does not change while a process runs."""
+    return catalogue.as_html(catalogue.entries(catalogue.loaded_contexts()))
+
+
 def _asset(request: Request) -> Response:
     name = request.path_params["name"]
     if name not in ASSETS:
@@ -117,8 +155,8 @@ def _asset(request: Request) -> Response:
     return _cacheable(request, _content(name), ASSETS[name], ONE_YEAR if ours else ASK_AGAIN)
 
 
-def _page(request: Request, template: str, policy: str) -> Response:
-    page = template.format(product=PRODUCT, assets=f"/api/assets/{fingerprint()}")
+def _page(request: Request, template: str, policy: str, **parts: str) -> Response:
+    page = template.format(product=PRODUCT, assets=f"/api/assets/{fingerprint()}", **parts)
     response = _cacheable(request, page.encode(), "text/html", ASK_AGAIN)
     response.headers["Content-Security-Policy"] = policy
     return response

@@ -1,8 +1,10 @@
 """A request as the edge sees it: headers looked up once, the body read within limits."""
 
 import re
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from dataclasses import dataclass
+from functools import lru_cache
+from types import MappingProxyType
 from typing import Annotated, Any
 from urllib.parse import parse_qsl
 
@@ -52,28 +54,9 @@ class Request:
     def header(self, name: bytes) -> str:
         return self.headers.get(name, b"").decode("latin-1")
 
-    def query(self) -> dict[str, str]:
+    def query(self) -> Mapping[str, str]:
         """The query string. Raises Problem 422 for a name given twice and 400 for a NUL."""
-        if not self.scope["query_string"]:
-            return {}
-        try:
-            pairs = parse_qsl(
-                self.scope["query_string"].decode(),
-                keep_blank_values=True,
-                max_num_fields=50,
-                errors="strict",
-            )
-        except ValueError as error:
-            raise Problem(400, "malformed_query", "the query string cannot be read") from error
-        found: dict[str, str] = {}
-        for name, value in pairs:
-            if "\0" in value:
-                raise Problem(400, "malformed_query", "the query string cannot contain NUL")
-            if name in found:
-                twice = {"field": name[:100], "message": "given more than once", "type": "duplicate"}
-                raise Problem(422, "invalid_input", "a parameter was given twice", [twice])
-            found[name] = value
-        return found
+        return _query(self.scope["query_string"])
 
     def client(self) -> Client:
         return Client(self.address, self.header(b"user-agent")[:255])
@@ -158,3 +141,22 @@ def _members(content: object) -> int:
             case list() as items:
                 waiting += items
     return members
+
+
+@lru_cache(1024)
+def _query(text: bytes) -> Mapping[str, str]:
+    if not text:
+        return {}
+    try:
+        pairs = parse_qsl(text.decode(), keep_blank_values=True, max_num_fields=50, errors="strict")
+    except ValueError as error:
+        raise Problem(400, "malformed_query", "the query string cannot be read") from error
+    found: dict[str, str] = {}
+    for name, value in pairs:
+        if "\0" in value:
+            raise Problem(400, "malformed_query", "the query string cannot contain NUL")
+        if name in found:
+            twice = {"field": name[:100], "message": "given more than once", "type": "duplicate"}
+            raise Problem(422, "invalid_input", "a parameter was given twice", [twice])
+        found[name] = value
+    return MappingProxyType(found)

@@ -132,7 +132,9 @@ class Relay:
             if busy == 0:
                 try:
                     pause = POLL_SECONDS * random.uniform(0.8, 1.2)
-                    await asyncio.wait_for(self._database.committed.wait(), pause)
+                    # Not wait_for: before Python 3.12 it can swallow the order to stop.
+                    async with asyncio.timeout(pause):
+                        await self._database.committed.wait()
                 except TimeoutError:
                     continue
 

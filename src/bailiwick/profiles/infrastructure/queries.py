@@ -21,7 +21,7 @@ from bailiwick.profiles.infrastructure.tables import profiles
 MOST_ASKED = 100
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass
 class ProfileView:
     """A profile as its owner and administrators see it. `profile_completion` is from 0 to 100."""
 

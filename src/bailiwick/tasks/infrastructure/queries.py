@@ -19,7 +19,7 @@ MOST_IN_A_COLUMN = 100
 NEVER = datetime(9999, 12, 31, tzinfo=UTC)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass
 class TaskView:
     """A task as its owner sees it."""
 
@@ -50,7 +50,7 @@ class TaskView:
         )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass
 class BoardView:
     """An owner's open and closed tasks by status, the newest first, at most 100 in each column."""
 
