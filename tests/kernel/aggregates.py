@@ -3,7 +3,7 @@
 import importlib
 import pkgutil
 import types
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import fields, is_dataclass
 from datetime import UTC, date, datetime
 from enum import Enum
@@ -29,6 +29,16 @@ PLAIN: dict[Any, st.SearchStrategy[Any]] = {
 }
 
 
+CONTAINERS: dict[Any, Callable[..., st.SearchStrategy[Any]]] = {
+    Union: st.one_of,
+    types.UnionType: st.one_of,
+    list: lambda item: st.lists(item, max_size=4),
+    frozenset: lambda item: st.frozensets(item, max_size=4),
+    dict: lambda key, value: st.dictionaries(key, value, max_size=3),
+    tuple: st.tuples,
+}
+
+
 def any_of(annotation: Any) -> st.SearchStrategy[Any]:
     """Any value of an annotation. Dataclasses are made without their rules, as loading makes them."""
     while hasattr(annotation, "__supertype__"):
@@ -36,18 +46,10 @@ def any_of(annotation: Any) -> st.SearchStrategy[Any]:
     origin, inside = get_origin(annotation), get_args(annotation)
     if annotation in PLAIN:
         return PLAIN[annotation]
-    if origin in (Union, types.UnionType):
-        return st.one_of(*map(any_of, inside))
-    if origin is tuple and inside[1:] == (...,):
+    if inside[1:] == (...,):
         return st.lists(any_of(inside[0]), max_size=3).map(tuple)
-    if origin is tuple:
-        return st.tuples(*map(any_of, inside))
-    if origin is frozenset:
-        return st.frozensets(any_of(inside[0]), max_size=4)
-    if origin is list:
-        return st.lists(any_of(inside[0]), max_size=4)
-    if origin is dict:
-        return st.dictionaries(any_of(inside[0]), any_of(inside[1]), max_size=3)
+    if origin in CONTAINERS:
+        return CONTAINERS[origin](*map(any_of, inside))
     if isinstance(annotation, type) and issubclass(annotation, Enum):
         return st.sampled_from(annotation)
     assert is_dataclass(annotation), f"no way to make any {annotation}"

@@ -1,10 +1,11 @@
 """A context that shows everything a mapped aggregate can be, made from no migration but its own tables."""
 
 import sqlite3
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from enum import Enum, StrEnum
-from typing import NewType, Self
+from typing import ClassVar, NewType, Self
 from uuid import UUID
 
 import asyncpg
@@ -19,6 +20,7 @@ from sqlalchemy import (
     String,
     Table,
     Text,
+    UniqueConstraint,
     bindparam,
     select,
     update,
@@ -32,8 +34,8 @@ from bailiwick.kernel.database.postgresql import PostgresDatabase
 from bailiwick.kernel.database.sqlite import SqliteDatabase
 from bailiwick.kernel.database.statements import POSTGRESQL, SQLITE
 from bailiwick.kernel.database.unit_of_work import SqlRepository, SqlUnitOfWork
-from bailiwick.kernel.domain import Aggregate, Conflict, Event
-from bailiwick.kernel.http.idempotency import metadata as messages
+from bailiwick.kernel.domain import Aggregate, Conflict, DomainError, Event
+from bailiwick.kernel.http.idempotency import idempotency
 
 NOON = datetime(2031, 1, 1, 12, tzinfo=UTC)
 
@@ -129,6 +131,9 @@ class Shelf(Aggregate):
         self._record(event)
 
 
+messages = idempotency.metadata
+"""The kernel's own tables: outbox, inbox and idempotency keys."""
+
 metadata = context_metadata()
 
 shelves = Table(
@@ -195,7 +200,7 @@ class SqlShelves(SqlRepository[Shelf, ShelfId]):
 
 
 class SampleUnitOfWork(SqlUnitOfWork):
-    refusals = {
+    refusals: ClassVar[Mapping[Index | UniqueConstraint, Callable[[], DomainError]]] = {
         name_index: lambda: NameTaken("there is one", field="name"),
         slot_index: lambda: SlotTaken("there is one", field="slot"),
     }
@@ -206,7 +211,10 @@ class SampleUnitOfWork(SqlUnitOfWork):
 
 
 def database_at(url: str, pool_size: int = 10) -> Database:
-    return SqliteDatabase(url) if url.startswith("sqlite:") else PostgresDatabase(url, pool_size=pool_size)
+    """Not yet opened. Without TLS, which the server does not have: a cancelled try for it warns later."""
+    if url.startswith("sqlite:"):
+        return SqliteDatabase(url)
+    return PostgresDatabase(f"{url}?sslmode=disable", pool_size=pool_size)
 
 
 async def create_tables(url: str, *kinds: MetaData) -> None:

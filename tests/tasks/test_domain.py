@@ -30,9 +30,7 @@ def test_a_new_task_is_pending_and_says_that_it_was_created() -> None:
     assert (task.status, task.version) == (TaskStatus.PENDING, 0)
     assert task.created_at == task.updated_at == NOON
     [created] = task.pull_events()
-    assert created == TaskCreated(
-        occurred_at=NOON, task_id=UUID(int=1), owner_id=UUID(int=2), title="Write"
-    )
+    assert created == TaskCreated(occurred_at=NOON, task_id=UUID(int=1), owner_id=UUID(int=2), title="Write")
     assert task.pull_events() == []
 
 

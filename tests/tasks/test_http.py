@@ -193,9 +193,7 @@ async def test_of_64_changes_of_one_version_exactly_one_wins(ada: httpx.AsyncCli
 
 async def test_changes_without_a_version_all_succeed_one_after_the_other(ada: httpx.AsyncClient) -> None:
     task = await made(ada)
-    answers = await asyncio.gather(
-        *(ada.patch(at(task), json={"title": f"change {i}"}) for i in range(40))
-    )
+    answers = await asyncio.gather(*(ada.patch(at(task), json={"title": f"change {i}"}) for i in range(40)))
     assert {answer.status_code for answer in answers} == {200}
     assert sorted(answer.json()["data"]["version"] for answer in answers) == list(range(2, 42))
 

@@ -17,7 +17,8 @@ from bailiwick.kernel.module import Module
 from tests.kernel.samples import SampleUnitOfWork, Shelf, ShelfId
 
 PREFIX = "/api/v1/samples"
-SECRET = "correct horse battery staple"  # noqa: S105 - what must never be shown
+SECRET = "correct horse battery staple"
+"""What must never be shown."""
 
 router = Router("samples", prefix=PREFIX)
 
@@ -66,7 +67,7 @@ async def old(actor: Actor) -> Sample:
 @router.get("/crash", public=True)
 async def crash() -> Sample:
     """Fails with a message that must not leave the house."""
-    raise RuntimeError(f"SELECT * FROM secrets -- password={SECRET} at /srv/app/secrets.py")
+    raise RuntimeError(f"SELECT is what failed, with password={SECRET}, at /srv/app/secrets.py")
 
 
 @router.get("/corrupt", public=True)

@@ -175,7 +175,9 @@ async def test_a_query_that_cannot_be_read_is_refused(
     assert (answer.status_code, answer.json()["code"]) == (status, code)
 
 
-@pytest.mark.parametrize("text", ["\u202egnp.exe", "Z͑ͫ̓ͪ̂ͫ̽͏̴̙̤", "🏳️‍🌈", "\ufeff", "\u2028", "ＦＵＬＬ", "{{7*7}}", "=1+1", "\ufffe"])
+@pytest.mark.parametrize(
+    "text", ["\u202egnp.exe", "Z͑ͫ̓ͪ̂ͫ̽͏̴̙̤", "🏳️‍🌈", "\ufeff", "\u2028", "ＦＵＬＬ", "{{7*7}}", "=1+1", "\ufffe"]
+)
 async def test_text_of_every_kind_comes_back_as_it_was(ada: httpx.AsyncClient, text: str) -> None:
     answer = await ada.post("/api/v1/tasks", json={"title": f"x{text}", "description": text})
     task = (await ada.get(answer.headers["Location"])).json()["data"]

@@ -46,7 +46,9 @@ async def test_a_good_request_id_is_echoed_and_a_bad_one_replaced(ada: httpx.Asy
         assert re.fullmatch(r"[0-9a-f]{32}", answer.headers["X-Request-ID"])
 
 
-@pytest.mark.parametrize("path", ["/health", "/api/docs", "/nowhere", TASKS, "/api/v2/tasks", f"{PREFIX}/crash"])
+@pytest.mark.parametrize(
+    "path", ["/health", "/api/docs", "/nowhere", TASKS, "/api/v2/tasks", f"{PREFIX}/crash"]
+)
 async def test_every_answer_names_its_request_and_version(served: Served, path: str) -> None:
     async with served.stranger() as client:
         for method in ("GET", "HEAD", "OPTIONS", "DELETE"):
@@ -84,7 +86,17 @@ async def test_options_and_405_name_the_methods_of_a_path(ada: httpx.AsyncClient
 
 @pytest.mark.parametrize(
     "path",
-    ["/nowhere", "/api", "/api/v1", "/api/v1/nothing", "/tasks", "/api/V1/tasks", f"{TASKS}/x/y/z", "//", "/api/v1x"],
+    [
+        "/nowhere",
+        "/api",
+        "/api/v1",
+        "/api/v1/nothing",
+        "/tasks",
+        "/api/V1/tasks",
+        f"{TASKS}/x/y/z",
+        "//",
+        "/api/v1x",
+    ],
 )
 async def test_an_unknown_path_is_a_404_problem(served: Served, path: str) -> None:
     async with served.stranger() as client:
@@ -206,7 +218,11 @@ async def test_contention_without_end_is_a_409_in_the_end(ada: httpx.AsyncClient
 async def test_views_hold_plain_data_or_are_refused(served: Served) -> None:
     async with served.stranger() as client:
         odd = await client.get(f"{PREFIX}/odd")
-        assert odd.json()["data"] == {"ids": [str(UUID(int=1))], "at": "2031-01-01T00:00:00Z", "nothing": None}
+        assert odd.json()["data"] == {
+            "ids": [str(UUID(int=1))],
+            "at": "2031-01-01T00:00:00Z",
+            "nothing": None,
+        }
         opaque = await client.get(f"{PREFIX}/opaque")
         assert (opaque.status_code, opaque.json()["code"]) == (500, "internal_error")
 

@@ -73,7 +73,12 @@ async def test_a_list_documents_its_filters_order_and_pages(document: dict[str, 
 
 async def test_what_the_caller_does_not_send_is_not_documented(document: dict[str, Any]) -> None:
     for entry in entries(document).values():
-        assert {p["name"] for p in entry.get("parameters", [])} & {"actor", "ports", "database", "asked"} == set()
+        assert {p["name"] for p in entry.get("parameters", [])} & {
+            "actor",
+            "ports",
+            "database",
+            "asked",
+        } == set()
 
 
 def resolved(document: dict[str, Any], schema: dict[str, Any]) -> dict[str, Any]:
