@@ -1,6 +1,7 @@
 """The composition: settings → platform → the enabled contexts → one ASGI application."""
 
 import asyncio
+import hashlib
 import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -200,19 +201,20 @@ def bind(backend: Backend, edge: Edge) -> list[Bound]:
         health.Probes: health.Probes({"database": partial(_ping, backend.platform.database)}, render_metrics),
         **{type(thing): thing for module in backend.modules for thing in module.provides},
     }
+    seal = hashlib.sha256(b"cursors " + settings.secret_key.get_secret_value().encode()).digest()
     bound = []
     for operation in backend.operations:
-        own = {ListRequest: _asked(operation)} if operation.listing else {}
+        own = {ListRequest: _asked(operation, seal)} if operation.listing else {}
         bound.append(Bound(operation, {**provided, **own}, fixed))
     return bound
 
 
-def _asked(operation: Operation) -> Provide:
+def _asked(operation: Operation, seal: bytes) -> Provide:
     listing = operation.listing
     assert listing is not None
 
     def provide(request: Request) -> Any:
-        return listing.parse(request.query())
+        return listing.parse(request.query(), seal)
 
     return provide
 

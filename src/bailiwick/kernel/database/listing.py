@@ -3,9 +3,10 @@
 import base64
 import hashlib
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from datetime import datetime
+from enum import StrEnum
 from typing import Any, Generic, TypeVar
 
 import orjson
@@ -57,6 +58,7 @@ class ListRequest:
     cursor: str | None
     sort: tuple[tuple[str, bool], ...]
     rule: Specification
+    seal: bytes = field(default=b"", repr=False)
 
 
 def columns_of(view: type, table: Table) -> list[ColumnElement[Any]]:
@@ -100,8 +102,8 @@ class Listing(Generic[V]):
 
     # What a client may ask
 
-    def parse(self, query: Mapping[str, str]) -> ListRequest:
-        """Raises InvalidListing for what this list does not allow."""
+    def parse(self, query: Mapping[str, str], seal: bytes = b"") -> ListRequest:
+        """Raises InvalidListing for what this list does not allow. `seal` is secret: it protects cursors."""
         if "page" in query and "cursor" in query:
             raise InvalidListing("ask for a page or for a cursor, not for both", field="cursor")
         return ListRequest(
@@ -110,6 +112,7 @@ class Listing(Generic[V]):
             cursor=query.get("cursor"),
             sort=self._parse_sort(query.get("sort", self._default_sort)),
             rule=All((*self._parse_filters(query), *self._parse_search(query))),
+            seal=seal,
         )
 
     def _parse_sort(self, text: str) -> tuple[tuple[str, bool], ...]:
@@ -169,14 +172,22 @@ class Listing(Generic[V]):
             ("page", page, "Number of the page. Not together with `cursor`."),
             ("per_page", per_page, "Items on a page."),
             ("cursor", {"type": "string"}, "Empty to start; then `next_cursor` of the page before."),
-            ("sort", {"type": "string", "default": self._default_sort}, f"One or more of: {sorts}."),
+            (
+                "sort",
+                {
+                    "type": "string",
+                    "default": self._default_sort,
+                    "pattern": _several(self._sorts, "-?", MOST_SORTS),
+                },
+                f"One or more of: {sorts}.",
+            ),
         ]
         if self._search:
             text = {"type": "string", "maxLength": LONGEST_SEARCH}
             found.append(("q", text, "Search, whatever the case."))
         for name, allowed in self._filters.items():
             note = "One value, or several with commas." if allowed.relation is Relation.IS else ""
-            found.append((f"filter[{name}]", {"type": "string"}, note))
+            found.append((f"filter[{name}]", _schema_of(allowed), note))
         return [
             {"name": name, "in": "query", "required": False, "schema": schema, "description": note}
             for name, schema, note in found
@@ -286,9 +297,25 @@ def _beyond(order: Sequence[tuple[ColumnElement[Any], bool]]) -> ColumnElement[b
     return or_(*cases)
 
 
+def _schema_of(allowed: Filter) -> dict[str, Any]:
+    """What the OpenAPI document says about the values of a filter."""
+    if allowed.kind is datetime:
+        return {"type": "string", "format": "date-time"}
+    if isinstance(allowed.kind, type) and issubclass(allowed.kind, StrEnum):
+        most = MOST_VALUES if allowed.relation is Relation.IS else 1
+        return {"type": "string", "pattern": _several([one.value for one in allowed.kind], "", most)}
+    return {"type": "string"}
+
+
+def _several(words: Iterable[str], before: str, most: int) -> str:
+    """The pattern of up to `most` of the words, with commas between them."""
+    one = f"{before}({'|'.join(map(re.escape, words))})"
+    return f"^{one}(,{one}){{0,{most - 1}}}$"
+
+
 def _binding(asked: ListRequest, scope: Mapping[str, Any]) -> bytes:
     """What a cursor belongs to: the same caller, order and filters."""
-    return repr((sorted((k, str(v)) for k, v in scope.items()), asked.sort, asked.rule)).encode()
+    return asked.seal + repr((sorted((k, str(v)) for k, v in scope.items()), asked.sort, asked.rule)).encode()
 
 
 def _cursor(values: Sequence[Any], binding: bytes) -> str:
@@ -305,6 +332,6 @@ def _read_cursor(cursor: str, binding: bytes) -> list[Any]:
 
 
 def _seal(content: bytes, binding: bytes) -> bytes:
-    """A fingerprint that ties the cursor to its list. It guards against mistakes; what a caller may
-    see is decided by the scope of the rows, never by the cursor."""
+    """Ties a cursor to its list and to us. What a caller may see is decided by the scope of the rows all the
+    same, never by the cursor."""
     return hashlib.blake2b(content, key=hashlib.blake2b(binding).digest(), digest_size=8).digest()

@@ -7,6 +7,7 @@ read of 56 µs. We leave no session state behind, so a list of idle connections 
 import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from typing import Any
 
 from bailiwick.kernel.application import Unavailable
@@ -68,7 +69,8 @@ class Pool:
         unneeded, self._idle = self._idle[: self._fewest_idle], self._idle[self._fewest_idle :]
         self._fewest_idle = len(self._idle)
         for connection in unneeded:
-            await connection.close(timeout=1)
+            with suppress(Exception):  # the driver cuts it off where it cannot say goodbye
+                await connection.close(timeout=1)
 
     def close(self) -> None:
         """Close what is idle. Nobody may borrow any more."""

@@ -107,8 +107,6 @@ class PostgresDatabase:
         except (asyncpg.SerializationError, asyncpg.DeadlockDetectedError) as lost:
             raise Contention("somebody else changed the same thing; try again") from lost
         except UNREACHABLE as down:
-            if isinstance(down, ValueError):
-                raise  # the driver's own DataError: the values are wrong, not the database
             raise Unavailable("the database does not answer") from down
 
     async def all(self, statement: ClauseElement, /, **params: Any) -> list[Row]:

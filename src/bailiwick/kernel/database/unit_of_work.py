@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Mapping
 from contextvars import ContextVar
 from types import TracebackType
-from typing import Any, ClassVar, Generic, Protocol, Self, TypeVar
+from typing import Any, ClassVar, Generic, Protocol, Self, TypeVar, cast
 from uuid import UUID
 
 from sqlalchemy import Index, Table, UniqueConstraint
@@ -56,7 +56,7 @@ class SqlUnitOfWork:
 
     def __init__(self, database: Database) -> None:
         self.database = database
-        self._tracked: dict[int, tuple[Mapper[Any], Aggregate, Any]] = {}
+        self._tracked: dict[tuple[str, UUID], tuple[Mapper[Any], Aggregate, Any]] = {}
         self._statements: list[Write] = []
         self._open = False
 
@@ -72,8 +72,13 @@ class SqlUnitOfWork:
     def _repository(self, kind: type[R]) -> R:
         return kind(self)  # type: ignore[call-arg]  # every SqlRepository takes its unit of work
 
-    def track(self, mapper: Mapper[Any], aggregate: Aggregate, loaded: Any) -> None:
-        self._tracked[id(aggregate)] = (mapper, aggregate, loaded)
+    def track(self, mapper: Mapper[Any], key: UUID, aggregate: Aggregate, loaded: Any) -> None:
+        self._tracked[mapper.table.name, key] = (mapper, aggregate, loaded)
+
+    def tracked(self, mapper: Mapper[Any], key: UUID) -> Aggregate | None:
+        """The aggregate, where this unit of work has it already: there is only one of each."""
+        known = self._tracked.get((mapper.table.name, key))
+        return known[1] if known else None
 
     def execute(self, statement: ClauseElement, **params: Any) -> None:
         self._statements.append(Write(statement, params))
@@ -86,14 +91,15 @@ class SqlUnitOfWork:
         if not self._open:
             raise RuntimeError("commit belongs inside the block, and once")
         self._open = False
-        removals, rest, events = [], [], []
-        for mapper, aggregate, loaded in self._tracked.values():
+        removals, rest = [], []
+        # In one order whoever asks, so that two units of work never wait for each other's rows.
+        for _, (mapper, aggregate, loaded) in sorted(self._tracked.items(), key=_by_key):
             gone, changed = mapper.writes(aggregate, loaded)
             removals += gone
             rest += changed
-            events += [(aggregate, event) for event in aggregate.pull_events()]
             aggregate.version += bool(changed)
-        rest += [stored_event(aggregate, event) for aggregate, event in events]
+        for _, aggregate, _ in self._tracked.values():
+            rest += [stored_event(aggregate, event) for event in aggregate.pull_events()]
         joined = companions.get()
         rest += [companion.write(result) for companion in joined]
         phases = [*_apart(self._statements), removals, rest]
@@ -115,6 +121,10 @@ class SqlUnitOfWork:
             if duplicate.constraint in (constraint.name, columns, f"index '{constraint.name}'"):
                 return refusal()
         return duplicate
+
+
+def _by_key(tracked: tuple[tuple[str, UUID], object]) -> tuple[str, UUID]:
+    return tracked[0]
 
 
 def _apart(writes: Iterable[Write]) -> list[list[Write]]:
@@ -140,7 +150,7 @@ class SqlRepository(Generic[A, Id]):
         self._unit = unit
 
     def add(self, aggregate: A) -> None:
-        self._unit.track(self.mapper, aggregate, None)
+        self._unit.track(self.mapper, getattr(aggregate, "id"), aggregate, None)  # noqa: B009  # all have one
 
     async def get(self, id: Id, *, version: int | None = None) -> A:
         return self._expected(await self._first(self.mapper.by_id, id=id), version)
@@ -167,7 +177,9 @@ class SqlRepository(Generic[A, Id]):
     async def _load(self, row: Row) -> A:
         mapper: Mapper[A] = self.mapper
         key = row[mapper.table.c.keys().index("id")]
+        if (known := self._unit.tracked(mapper, key)) is not None:
+            return cast(A, known)
         rows = [await self._unit.database.all(c.of_parent, parent=key) for c in mapper.children]
         aggregate = mapper.load(row, *rows)
-        self._unit.track(mapper, aggregate, mapper.snapshot(aggregate))
+        self._unit.track(mapper, key, aggregate, mapper.snapshot(aggregate))
         return aggregate

@@ -151,6 +151,9 @@ class Application:
         problem = problem_of(error)
         if problem.status == 500:
             log.exception("unexpected_error", request_id=request.request_id, route=request.route)
+        elif problem.status == 503:
+            reason = type(error.__cause__ or error).__name__
+            log.warning("unavailable", reason=reason, request_id=request.request_id)
         body = problem.body(
             instance=request.scope["path"], request_id=request.request_id, now=datetime.now(UTC)
         )

@@ -9,6 +9,7 @@ from bailiwick.kernel.application import Actor, Unauthenticated, Unavailable
 
 MOST_REMEMBERED = 20_000
 BLIND_SECONDS = 5.0
+NO_STAMP = (0, 0.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +37,7 @@ class Authentication:
         self._verify, self._now = verify, now
         self._known: dict[str, VerifiedToken] = {}
         self._ended: dict[UUID, float] = {}
-        self._stamps: dict[UUID, int] = {}
+        self._stamps: dict[UUID, tuple[int, float]] = {}
         self._learned_at = float("-inf")
 
     def actor(self, authorization: str) -> Actor:
@@ -57,7 +58,7 @@ class Authentication:
         if known.expires_at <= now:
             del self._known[token]
             raise Unauthenticated("the access token has expired; refresh it")
-        if actor.session_id in self._ended or self._stamps.get(actor.id, 0) > known.stamp:
+        if actor.session_id in self._ended or self._stamps.get(actor.id, NO_STAMP)[0] > known.stamp:
             raise Unauthenticated("the access token was revoked; sign in or refresh")
         return actor
 
@@ -67,6 +68,8 @@ class Authentication:
         self._learned_at = now
         for session_id in ended:
             self._ended.setdefault(session_id, now + keep_seconds)
-        self._stamps.update(stamps)
-        if len(self._ended) > MOST_REMEMBERED:
+        for user_id, stamp in stamps.items():
+            self._stamps[user_id] = (stamp, now + keep_seconds)
+        if len(self._ended) + len(self._stamps) > MOST_REMEMBERED:
             self._ended = {key: until for key, until in self._ended.items() if until > now}
+            self._stamps = {key: known for key, known in self._stamps.items() if known[1] > now}

@@ -98,7 +98,7 @@ async def readiness(probes: Probes, operator: Operator) -> Health:
     return await _checked(probes.checks, operator)
 
 
-@router.get("/metrics", public=True)
+@router.get("/metrics", public=True, media_type="text/plain")
 async def metrics(probes: Probes, operator: Operator) -> Response:
     """Metrics in the text format of Prometheus, for operators."""
     if not operator.known:

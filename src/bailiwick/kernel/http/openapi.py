@@ -11,8 +11,11 @@ from pydantic import BaseModel, create_model
 
 from bailiwick.kernel.application import Page
 from bailiwick.kernel.http.problem_schema import ProblemView
+from bailiwick.kernel.http.requests import ExpectedVersion
 from bailiwick.kernel.http.responses import Response as Raw
 from bailiwick.kernel.http.routing import Operation
+
+PRINTABLE = "^[!-~]([ -~]{0,253}[!-~])?$"  # ASCII; spaces at the ends do not survive the journey
 
 PROBLEMS = {
     400: "The request cannot be read.",
@@ -139,9 +142,14 @@ def _statuses(operation: Operation) -> list[int]:
         statuses |= {404, 422}
     if operation.listing is not None:
         statuses |= {400, 422}
-    if operation.method in ("PUT", "PATCH", "DELETE"):
+    if _versioned(operation):
         statuses |= {412, 428}
     return sorted(statuses | ({401, 403} if operation.limit else set()))
+
+
+def _versioned(operation: Operation) -> bool:
+    """Whether it looks at `If-Match`."""
+    return ExpectedVersion in get_type_hints(operation.endpoint, include_extras=True).values()
 
 
 def _finish(entry: dict[str, Any], operation: Operation) -> None:
@@ -149,19 +157,22 @@ def _finish(entry: dict[str, Any], operation: Operation) -> None:
     for status, answer in entry["responses"].items():
         if int(status) >= 400 and "application/json" in answer.get("content", {}):
             answer["content"] = {"application/problem+json": answer["content"]["application/json"]}
+        elif operation.media_type is not None and int(status) < 300:
+            kind = "string" if operation.media_type.startswith("text/") else "object"
+            answer["content"] = {operation.media_type: {"schema": {"type": kind}}}
     if not operation.public:
         entry["security"] = [{"bearerAuth": []}]
     parameters = entry.setdefault("parameters", [])
     if operation.listing is not None:
         parameters += operation.listing.parameters()
     if operation.idempotent:
-        parameters.append(_header("Idempotency-Key", "Makes a repeated request safe.", 255))
-    if operation.method in ("PUT", "PATCH", "DELETE"):
+        parameters.append(_header("Idempotency-Key", "Makes a repeated request safe.", PRINTABLE))
+    if _versioned(operation):
         parameters.append(_header("If-Match", "The ETag that was read: refused with 412 if it changed."))
     if not parameters:
         del entry["parameters"]
 
 
-def _header(name: str, meaning: str, longest: int = 64) -> dict[str, Any]:
-    schema = {"type": "string", "minLength": 1, "maxLength": longest}
+def _header(name: str, meaning: str, pattern: str | None = None) -> dict[str, Any]:
+    schema = {"type": "string"} if pattern is None else {"type": "string", "pattern": pattern}
     return {"name": name, "in": "header", "required": False, "schema": schema, "description": meaning}

@@ -38,7 +38,7 @@ class Deprecation:
 class Listing(Protocol):
     """What a list route allows: read by the OpenAPI document and by the parser of its query."""
 
-    def parse(self, query: Mapping[str, str]) -> Any: ...
+    def parse(self, query: Mapping[str, str], seal: bytes) -> Any: ...
 
     def parameters(self) -> list[dict[str, Any]]: ...
 
@@ -59,6 +59,11 @@ class Operation:
     listing: Listing | None
     limit: str | None
     deprecation: Deprecation | None
+    media_type: str | None
+
+    def __post_init__(self) -> None:
+        if self.public and self.idempotent:
+            raise TypeError(f"{self.path}: keys belong to callers, so a public route cannot be idempotent")
 
     @property
     def id(self) -> str:
@@ -95,7 +100,10 @@ class Router:
         listing: Listing | None = None,
         limit: str | None = None,
         deprecation: Deprecation | None = None,
+        media_type: str | None = None,
     ) -> Callable[[F], F]:
+        """`media_type` is for the document: that of an answer which the endpoint makes itself."""
+
         def declare(endpoint: F) -> F:
             operation = Operation(
                 self.context,
@@ -110,6 +118,7 @@ class Router:
                 listing,
                 limit,
                 deprecation,
+                media_type,
             )
             self.operations.append(operation)
             return endpoint

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Annotated, Any
 from uuid import UUID
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, StringConstraints, ValidationInfo
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, ValidationInfo
 
 from bailiwick.identity.application.credentials import (
     ForgetPassword,
@@ -51,7 +51,9 @@ root = Router("identity")
 CREDENTIALS = "credentials"
 SAME_ANSWER = "If the address can be used, a mail with the next step is on its way."
 
-Address = Annotated[str, StringConstraints(min_length=3, max_length=254)]
+Address = Annotated[
+    str, StringConstraints(min_length=3, max_length=254), Field(json_schema_extra={"format": "email"})
+]
 Secret = Annotated[str, StringConstraints(min_length=1, max_length=1024)]
 Token = Annotated[str, StringConstraints(min_length=1, max_length=512)]
 Label = Annotated[str, StringConstraints(min_length=1, max_length=128)]
@@ -76,7 +78,7 @@ class RegisterBody(BaseModel):
     email: Address
     password: Secret
     full_name: Annotated[str, StringConstraints(min_length=1, max_length=100)]
-    accept_terms: bool
+    accept_terms: Annotated[bool, Field(json_schema_extra={"const": True})]
     confirm_password: Confirmation = None
     username: Annotated[str, StringConstraints(min_length=3, max_length=64)] | None = None
     phone: Annotated[str, StringConstraints(min_length=3, max_length=32)] | None = None
@@ -241,7 +243,7 @@ async def resend_email(actor: Actor, ports: IdentityPorts) -> Accepted:
     return Accepted(SAME_ANSWER)
 
 
-@root.get("/.well-known/jwks.json", public=True)
+@root.get("/.well-known/jwks.json", public=True, media_type="application/jwk-set+json")
 async def key_set(tokens: JwtAccessTokens) -> Response:
     """The public keys of access tokens (RFC 7517)."""
     headers = [(b"content-type", b"application/jwk-set+json"), (b"cache-control", b"public, max-age=60")]
