@@ -189,12 +189,12 @@ def create(
     email: Annotated[str, typer.Argument(help="The email to sign in with.", show_default=False)],
     force: Annotated[bool, typer.Option("--force", help="Even if there is a super admin already.")] = False,
 ) -> None:
-    """Create a super admin and print a one-time password, once.
+    """Create a super admin and print its password, once. Change it soon.
 
     Example: bailiwick superuser create ada@example.com
     """
     password = _load("bailiwick.main:create_superuser")(_settings(), email, force)
-    typer.echo(f"{email} is a super admin. The one-time password, shown only now:\n\n  {password}\n")
+    typer.echo(f"{email} is a super admin. The password, shown only now:\n\n  {password}\n")
 
 
 @app.command(rich_help_panel="Look after it")

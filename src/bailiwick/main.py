@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 from sqlalchemy import literal, select
 from uuid_utils.compat import uuid7
 
+from bailiwick.kernel.contexts import package_of
 from bailiwick.kernel.database.connections import Database
 from bailiwick.kernel.database.listing import ListRequest
 from bailiwick.kernel.database.postgresql import PostgresDatabase
@@ -36,6 +37,7 @@ from bailiwick.kernel.observability import (
     db_pool_busy,
     db_pool_open,
     db_pool_waiting,
+    log_request,
     look,
     outbox_dead,
     outbox_pending,
@@ -84,7 +86,7 @@ class Backend:
         platform = Platform(settings, database or open_database(settings), utc_now, uuid7)
         modules = []
         for name in settings.contexts:
-            built: Module = import_module(f"bailiwick.{name}.module").module(platform)
+            built: Module = import_module(f"{package_of(name)}.module").module(platform)
             platform.contracts.update(built.contracts)
             modules.append(built)
         return cls(platform, tuple(modules))
@@ -158,6 +160,7 @@ def create_app(settings: Settings | None = None) -> Any:
         async with backend.running():
             yield
         await limiter.close()
+        log_request.let_go()
 
     return with_lifespan(http_application(backend, limiter), running)
 
@@ -183,7 +186,8 @@ def http_application(backend: Backend, limiter: RateLimiter | None = None) -> An
         max_body=settings.http.max_body_bytes,
         pages=document_routes(lru_cache(1)(partial(openapi_document, backend))) if settings.http.docs else (),
     )
-    return with_cors(Application(bind(backend, edge), edge), settings.http.cors_origins, headers)
+    application = Application(bind(backend, edge), edge)
+    return with_cors(application, settings.http.cors_origins, application.headers)
 
 
 def bind(backend: Backend, edge: Edge) -> list[Bound]:
@@ -233,7 +237,7 @@ def openapi_document(backend: Backend) -> bytes:
 
 
 def create_superuser(settings: Settings, email: str, force: bool) -> str:
-    """Make a super admin and return the one-time password. Refused once there is one, unless forced."""
+    """Make a super admin and return the password made for it. Refused once there is one, unless forced."""
     accounts = import_module("bailiwick.identity.application.accounts")
     ports = import_module("bailiwick.identity.application.ports")
     password = secrets.token_urlsafe(18)

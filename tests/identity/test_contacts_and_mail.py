@@ -103,7 +103,7 @@ def test_links_lead_to_the_configured_address_and_hide_the_token_from_logs() -> 
 def test_a_letter_says_how_long_its_link_works() -> None:
     assert "within 60 minutes" in reset_letter("a@example.com", "t", RULES).text
     rules = IdentityRules(public_url="https://x.example", verify_lifetime=timedelta(hours=2))
-    assert "within 120 minutes" in verification_letter("a@example.com", "t", rules).text
+    assert "within 2 hours" in verification_letter("a@example.com", "t", rules).text
 
 
 def test_the_notice_of_a_new_password_has_no_token() -> None:

@@ -54,4 +54,6 @@ def _link(rules: IdentityRules, page: str, token: str) -> str:
 
 
 def _validity(lifetime: timedelta) -> str:
-    return f"within {int(lifetime.total_seconds()) // 60} minutes and once"
+    minutes = int(lifetime.total_seconds()) // 60
+    time = f"{minutes} minutes" if minutes % 60 or minutes == 60 else f"{minutes // 60} hours"
+    return f"within {time} and once"

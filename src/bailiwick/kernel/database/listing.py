@@ -7,11 +7,24 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from datetime import datetime
 from enum import StrEnum
-from typing import Any, Generic, TypeVar
+from typing import Annotated, Any, Generic, TypeVar
 
 import orjson
+from pydantic import Field as Within
 from pydantic import TypeAdapter, ValidationError
-from sqlalchemy import ColumnElement, Integer, Select, Table, and_, bindparam, func, or_, select, tuple_
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    Integer,
+    Select,
+    Table,
+    and_,
+    bindparam,
+    func,
+    or_,
+    select,
+    tuple_,
+)
 
 from bailiwick.kernel.application import Page
 from bailiwick.kernel.database.conditions import condition, parameters, shape_of
@@ -29,6 +42,10 @@ MOST_SORTS = 3
 MOST_SHAPES = 1000  # statements kept for each list: callers choose the shapes, so there must be an end
 
 
+_INT = Annotated[int, Within(ge=-(2**31), lt=2**31)]
+_BIG = Annotated[int, Within(ge=-(2**63), lt=2**63)]
+
+
 class InvalidListing(Invalid):
     """A filter, a sort, a page or a cursor that this list does not know. `field` names the parameter."""
 
@@ -37,7 +54,7 @@ class InvalidListing(Invalid):
 class Filter:
     """`filter[name]` compares `column` with a value of `kind`; `IS` takes several, with commas.
 
-    A time must name its zone.
+    A time must name its zone; a whole number must fit the column.
     """
 
     column: ColumnElement[Any]
@@ -46,7 +63,10 @@ class Filter:
     adapter: TypeAdapter[Any] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "adapter", TypeAdapter(Instant if self.kind is datetime else self.kind))
+        kind = {datetime: Instant, int: _BIG if isinstance(self.column.type, BigInteger) else _INT}.get(
+            self.kind, self.kind
+        )
+        object.__setattr__(self, "adapter", TypeAdapter(kind))
 
 
 @dataclass(frozen=True, slots=True)

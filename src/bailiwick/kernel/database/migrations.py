@@ -14,6 +14,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, NullPool, create_engine, event, text
 from sqlalchemy.ext.asyncio import create_async_engine
 
+from bailiwick.kernel.contexts import name_of, package_of
 from bailiwick.kernel.database.sqlite import connect
 from bailiwick.kernel.settings import Settings
 
@@ -90,14 +91,14 @@ def _on_sqlite(path: str, work: Callable[[Connection], T]) -> T:
 
 
 def _scripts(context: str) -> ScriptDirectory:
-    package = import_module(f"bailiwick.{context}")
+    package = import_module(package_of(context))
     assert package.__file__ is not None
     folder = str(Path(package.__file__).parent / "migrations")
     return ScriptDirectory(folder, version_locations=[folder])
 
 
 def _version_table(context: str) -> str:
-    return f"{context}_version"
+    return f"{name_of(context)}_version"
 
 
 def _status(connection: Connection, context: str) -> Status:

@@ -53,7 +53,7 @@ class Application:
     def __init__(self, operations: Sequence[Bound], edge: Edge) -> None:
         self._routes = Routes(operations)
         self._edge = edge
-        self._headers = [(b"x-api-version", VERSION.encode()), NO_STORE, *edge.headers]
+        self.headers = [(b"x-api-version", VERSION.encode()), NO_STORE, *edge.headers]
         self._pages = Pages(routes=edge.pages, redirect_slashes=False)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -71,7 +71,7 @@ class Application:
             response.headers.append((b"content-length", b"%d" % len(response.body)))
         if scope["method"] == "HEAD":
             response.body = b""
-        ours = [(b"x-request-id", request.request_id.encode()), *self._headers]
+        ours = [(b"x-request-id", request.request_id.encode()), *self.headers]
         headers = with_defaults(response.headers, ours) if response.public else response.headers + ours
         await send({"type": "http.response.start", "status": response.status, "headers": headers})
         await send({"type": "http.response.body", "body": response.body})

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from importlib import import_module
 from itertools import groupby
 
+from bailiwick.kernel.contexts import package_of
 from bailiwick.kernel.domain import DomainError
 from bailiwick.kernel.http.problems import STATUS
 from bailiwick.kernel.settings import Settings
@@ -57,23 +58,35 @@ class Entry:
 def entries(contexts: Iterable[str]) -> list[Entry]:
     """All problems of the kernel and of `contexts`, the kernel's first, each group by status and code."""
     names = list(contexts)
-    modules = [f"bailiwick.kernel.{name}" for name in KERNEL] + [f"bailiwick.{name}.module" for name in names]
+    modules = [f"bailiwick.kernel.{name}" for name in KERNEL] + [
+        f"{package_of(name)}.module" for name in names
+    ]
     for module in modules:
         # A context's module imports all of it, so whatever it can raise is known afterwards.
         import_module(module)
     found = {code: Entry(code, status, meaning, EVERYWHERE) for code, (status, meaning) in EDGE.items()}
     for kind in _kinds(DomainError):
-        entry = _entry(kind)
-        if entry.context in (EVERYWHERE, *names):
-            found.setdefault(entry.code, entry)
+        context = _context_of(kind.__module__, names)
+        if context is not None:
+            found.setdefault(kind.code, _entry(kind, context))
     order = [EVERYWHERE, *names]
     return sorted(found.values(), key=lambda entry: (order.index(entry.context), entry.status, entry.code))
 
 
 def loaded_contexts() -> list[str]:
     """The contexts that this process carries."""
-    modules = (re.fullmatch(r"bailiwick\.(\w+)\.module", name) for name in sorted(sys.modules))
-    return [match[1] for match in modules if match and match[1] != "kernel"]
+    packages = [
+        name.removesuffix(".module")
+        for name, module in sorted(sys.modules.items())
+        if name.endswith(".module") and hasattr(module, "module")
+    ]
+    return [package.removeprefix("bailiwick.") for package in packages]
+
+
+def _context_of(module: str, contexts: Iterable[str]) -> str | None:
+    if module.startswith("bailiwick.kernel."):
+        return EVERYWHERE
+    return next((context for context in contexts if module.startswith(f"{package_of(context)}.")), None)
 
 
 def _kinds(kind: type[DomainError]) -> Iterator[type[DomainError]]:
@@ -82,12 +95,9 @@ def _kinds(kind: type[DomainError]) -> Iterator[type[DomainError]]:
         yield from _kinds(below)
 
 
-def _entry(kind: type[DomainError]) -> Entry:
+def _entry(kind: type[DomainError], context: str) -> Entry:
     status = next(status for parent, status in STATUS if issubclass(kind, parent))
-    meaning = (kind.__doc__ or "").strip().split("\n")[0]
-    package, _, inner = kind.__module__.partition(".")
-    context = inner.partition(".")[0] if package == "bailiwick" else package
-    return Entry(kind.code, status, meaning, EVERYWHERE if context == "kernel" else context)
+    return Entry(kind.code, status, (kind.__doc__ or "").strip().split("\n")[0], context)
 
 
 def as_markdown(found: Iterable[Entry]) -> str:

@@ -61,7 +61,8 @@ class Settings(BaseSettings, Section):
         [], "Earlier values of `secret_key`: they still verify, never sign."
     )
     contexts: Annotated[Lines, AfterValidator(forms.names)] = key(
-        ["identity", "profiles", "tasks"], "Bounded contexts that this process carries."
+        ["identity", "profiles", "tasks"],
+        "Bounded contexts that this process carries; your own by package, such as `acme.invoices`.",
     )
     phone_region: Annotated[str, AfterValidator(forms.region)] = key(
         "NA", "Country (two letters) of phone numbers written without one."
