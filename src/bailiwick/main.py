@@ -1,6 +1,7 @@
 """The composition: settings → platform → the enabled contexts → one ASGI application."""
 
 import asyncio
+import gc
 import hashlib
 import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
@@ -158,6 +159,9 @@ def create_app(settings: Settings | None = None) -> Any:
     @asynccontextmanager
     async def running() -> AsyncIterator[None]:
         async with backend.running():
+            # What is here now stays: the collector need not look through it again and again.
+            gc.collect()
+            gc.freeze()
             yield
         await limiter.close()
         log_request.let_go()

@@ -4,7 +4,6 @@ from collections import ChainMap
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, Field, SecretStr, ValidationError
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from bailiwick.kernel.settings import forms
 from bailiwick.kernel.settings.keys import Key, Path, keys_of, shown
@@ -43,12 +42,8 @@ class SettingsError(Exception):
         super().__init__("\n".join(lines))
 
 
-class Settings(BaseSettings, Section):
+class Settings(Section):
     """Every setting. `Settings.load()` reads them; made directly it knows defaults and what it is given."""
-
-    model_config = SettingsConfigDict(
-        frozen=True, extra="forbid", hide_input_in_errors=True, allow_inf_nan=False, validate_default=False
-    )
 
     profile: Literal["development", "production"] = key(
         "development", "`production` refuses settings that are unsafe outside a developer's machine."
@@ -82,17 +77,6 @@ class Settings(BaseSettings, Section):
     sign_in: SignIn = Field(default_factory=SignIn)
     mail: Mail = Field(default_factory=Mail)
     log: Log = Field(default_factory=Log)
-
-    @classmethod
-    def settings_customise_sources(
-        cls,
-        settings_cls: type[BaseSettings],
-        init_settings: PydanticBaseSettingsSource,
-        env_settings: PydanticBaseSettingsSource,
-        dotenv_settings: PydanticBaseSettingsSource,
-        file_secret_settings: PydanticBaseSettingsSource,
-    ) -> tuple[PydanticBaseSettingsSource, ...]:
-        return (init_settings,)
 
     @classmethod
     def load(cls) -> Self:

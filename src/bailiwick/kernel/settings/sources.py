@@ -8,8 +8,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from pydantic_settings import NestedSecretsSettingsSource
-
 from bailiwick.kernel.settings.keys import PREFIX, Key, nearest
 from bailiwick.kernel.settings.keys import Path as KeyPath
 
@@ -82,7 +80,9 @@ def secret_files(keys: list[Key], variables: Mapping[str, str], default: Path = 
         key.alias.lower(): key for key in keys if key.alias
     }
     try:
-        contents = NestedSecretsSettingsSource.load_secrets(directory.resolve())
+        contents = {
+            file.name: file.read_text("utf-8").strip() for file in directory.iterdir() if file.is_file()
+        }
     except (OSError, UnicodeDecodeError) as error:
         remedy = "Let the user that runs Bailiwick read the files; they are UTF-8 text."
         source.problems.append(Problem(str(directory), f"cannot be read: {error}", remedy))
