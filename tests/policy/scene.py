@@ -85,7 +85,10 @@ class Stage:
         gone = self._person("user", now)
         gone.deleted_at = now
         session, others = self._session(caller, now), self._session(other, now)
-        reset, verify = self._link(LinkPurpose.RESET, caller, now), self._link(LinkPurpose.VERIFY, caller, now)
+        reset, verify = (
+            self._link(LinkPurpose.RESET, caller, now),
+            self._link(LinkPurpose.VERIFY, caller, now),
+        )
         async with ports.uow() as uow:
             for person in {id(p): p for p in (caller, other, target, gone)}.values():
                 person.pull_events()
@@ -142,13 +145,18 @@ class Stage:
 
 @asynccontextmanager
 async def staged(
-    url: str, change: Callable[[tuple[Module, ...]], tuple[Module, ...]] | None = None
+    url: str,
+    change: Callable[[tuple[Module, ...]], tuple[Module, ...]] | None = None,
+    *,
+    admin_may_set: bool = True,
 ) -> AsyncIterator[Stage]:
-    """The product on an empty database, its modules changed by `change`."""
+    """The product on an empty database, its modules changed by `change`, its hashes cheap."""
     settings = Settings(
         database=DatabaseSettings(url=url),
         limits=Limits(enabled=False),
-        passwords=Passwords(admin_may_set=True, hash_wait=30, argon2=Argon2(memory_kib=8192, time_cost=1)),
+        passwords=Passwords(
+            admin_may_set=admin_may_set, hash_wait=30, argon2=Argon2(memory_kib=8192, time_cost=1)
+        ),
     )
     await migrations.upgrade_async(url, settings.contexts)
     built = Backend.build(settings)

@@ -33,14 +33,16 @@ class Row:
 
 
 def rows(text: str) -> list[Row]:
-    """The lines of every table in the text. Raises ValueError for one that cannot be read."""
-    return [_row(line) for line in text.splitlines() if line.startswith("| ") and "| route" not in line]
+    """The lines of every table in the text, one for each thing they are about. Raises ValueError."""
+    lines = (line for line in text.splitlines() if line.startswith("| ") and not line.startswith("| route"))
+    return [row for line in lines for row in _rows(line)]
 
 
-def _row(line: str) -> Row:
+def _rows(line: str) -> list[Row]:
     route, about, *statuses = (cell.strip() for cell in line.strip("| ").split("|"))
     method, path = route.split()
-    return Row(method, path, about, dict(zip(ROLES, map(int, statuses), strict=True)))
+    expected = dict(zip(ROLES, map(int, statuses), strict=True))
+    return [Row(method, path, each.strip(), expected) for each in about.split(",")]
 
 
 def unlisted(operations: Iterable[Operation], listed: Sequence[Row]) -> list[str]:

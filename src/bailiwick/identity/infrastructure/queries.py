@@ -3,8 +3,10 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Annotated
 from uuid import UUID
 
+from pydantic import StringConstraints
 from sqlalchemy import bindparam, case, func, select, type_coerce
 
 from bailiwick.identity.contract import IdentityPermission, Person
@@ -17,6 +19,8 @@ from bailiwick.kernel.database.listing import Filter, Listing
 from bailiwick.kernel.domain import NotFound
 
 MOST_SESSIONS = 100
+
+AnyCase = Annotated[str, StringConstraints(to_lower=True, strip_whitespace=True)]
 
 
 @dataclass
@@ -120,7 +124,7 @@ USERS: Listing[UserView] = Listing(
     filters={
         "role": Filter(users.c.role, str),
         "status": Filter(users.c.status, UserStatus),
-        "email": Filter(users.c.email_key, str),
+        "email": Filter(users.c.email_key, AnyCase),
     },
     search=[users.c.email_address, users.c.full_name],
 )

@@ -152,14 +152,18 @@ def _versioned(operation: Operation) -> bool:
     return ExpectedVersion in get_type_hints(operation.endpoint, include_extras=True).values()
 
 
+def _name_media_type(answer: dict[str, Any], status: int, operation: Operation) -> None:
+    if status >= 400 and "application/json" in answer.get("content", {}):
+        answer["content"] = {"application/problem+json": answer["content"]["application/json"]}
+    elif status < 300 and operation.media_type is not None:
+        kind = "string" if operation.media_type.startswith("text/") else "object"
+        answer["content"] = {operation.media_type: {"schema": {"type": kind}}}
+
+
 def _finish(entry: dict[str, Any], operation: Operation) -> None:
     """What FastAPI cannot know: problems' media type, security, headers, list parameters."""
     for status, answer in entry["responses"].items():
-        if int(status) >= 400 and "application/json" in answer.get("content", {}):
-            answer["content"] = {"application/problem+json": answer["content"]["application/json"]}
-        elif operation.media_type is not None and int(status) < 300:
-            kind = "string" if operation.media_type.startswith("text/") else "object"
-            answer["content"] = {operation.media_type: {"schema": {"type": kind}}}
+        _name_media_type(answer, int(status), operation)
     if not operation.public:
         entry["security"] = [{"bearerAuth": []}]
     parameters = entry.setdefault("parameters", [])
