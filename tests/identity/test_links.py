@@ -19,7 +19,7 @@ HOUR = timedelta(seconds=3600)
 
 def a_link(user: User | None, purpose: LinkPurpose = LinkPurpose.RESET) -> Link:
     email = user.email if user else Email("nobody@example.com", "nobody@example.com")
-    return Link.request(LinkId(uuid7()), purpose, email, user, "5eed", HOUR, NOW)
+    return Link.request(LinkId(uuid7()), purpose, email.key, user.id if user else None, "5eed", HOUR, NOW)
 
 
 def test_a_link_works_once() -> None:

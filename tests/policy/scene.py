@@ -130,7 +130,7 @@ class Stage:
     def _link(self, purpose: LinkPurpose, user: User, now: datetime) -> Link:
         seed, rules = self._identity.seals.new_seed(), self._identity.rules
         id = LinkId(uuid7())
-        return Link.request(id, purpose, user.email, user, seed, rules.reset_lifetime, now)
+        return Link.request(id, purpose, user.email.key, user.id, seed, rules.reset_lifetime, now)
 
     async def _task(self, owner: UUID) -> UUID:
         async with self._tasks.uow() as uow:

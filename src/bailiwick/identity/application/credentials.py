@@ -10,7 +10,7 @@ from bailiwick.identity.domain.link import Link, LinkId, LinkInvalid, LinkPurpos
 from bailiwick.identity.domain.password import PasswordReused
 from bailiwick.identity.domain.session import EndReason, SessionId
 from bailiwick.identity.domain.sign_in import Bucket, account_of
-from bailiwick.identity.domain.user import Email, User, UserId
+from bailiwick.identity.domain.user import User, UserId
 from bailiwick.kernel.application import Actor
 from bailiwick.kernel.domain import Forbidden, Invalid
 
@@ -47,12 +47,13 @@ async def forget_password(command: ForgetPassword, ports: IdentityPorts) -> None
     ):
         return
     async with ports.uow() as uow:
-        user = await uow.users.by_email(key)
+        # The id alone: to load an account takes longer than to find none.
+        user_id = await uow.users.id_of(key)
         link = Link.request(
             LinkId(ports.new_id()),
             LinkPurpose.RESET,
-            Email(command.email, key),
-            user,
+            key,
+            user_id,
             ports.seals.new_seed(),
             ports.rules.reset_lifetime,
             now,
@@ -206,8 +207,8 @@ def reset_link(user: User, ports: IdentityPorts, now: datetime, *, by: Actor) ->
     return Link.request(
         LinkId(ports.new_id()),
         LinkPurpose.RESET,
-        user.email,
-        user,
+        user.email.key,
+        user.id,
         ports.seals.new_seed(),
         ports.rules.reset_lifetime,
         now,

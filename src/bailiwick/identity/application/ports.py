@@ -96,6 +96,10 @@ class Users(Repository[User, UserId], Protocol):
         """The account with this address, if it is not deleted."""
         ...
 
+    async def id_of(self, key: str) -> UserId | None:
+        """The id of the account with this address, if it is not deleted."""
+        ...
+
     async def with_role(self, role: str) -> bool:
         """Whether anybody who is not deleted holds the role."""
         ...

@@ -124,8 +124,8 @@ def _verification(user: User, ports: IdentityPorts, now: datetime) -> Link:
     return Link.request(
         LinkId(ports.new_id()),
         LinkPurpose.VERIFY,
-        user.email,
-        user,
+        user.email.key,
+        user.id,
         ports.seals.new_seed(),
         ports.rules.verify_lifetime,
         now,

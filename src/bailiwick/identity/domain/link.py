@@ -11,7 +11,7 @@ from bailiwick.identity.contract import (
     PasswordResetRequested,
     RegistrationRepeated,
 )
-from bailiwick.identity.domain.user import Email, User, UserId
+from bailiwick.identity.domain.user import User, UserId
 from bailiwick.kernel.domain import Aggregate, Invalid
 
 LinkId = NewType("LinkId", UUID)
@@ -51,8 +51,8 @@ class Link(Aggregate):
         cls,
         id: LinkId,
         purpose: LinkPurpose,
-        email: Email,
-        user: User | None,
+        email_key: str,
+        user_id: UserId | None,
         seed: str,
         lifetime: timedelta,
         now: datetime,
@@ -60,15 +60,15 @@ class Link(Aggregate):
         by: UUID | None = None,
     ) -> Self:
         """Ask for a link to be sent to whoever has the address."""
-        link = cls._make(id, purpose, email, user, seed, lifetime, now)
+        link = cls._make(id, purpose, email_key, user_id, seed, lifetime, now)
         event = PasswordResetRequested if purpose is LinkPurpose.RESET else EmailVerificationRequested
-        link._record(event(occurred_at=now, user_id=user.id if user else id, link_id=id, by=by))
+        link._record(event(occurred_at=now, user_id=user_id or id, link_id=id, by=by))
         return link
 
     @classmethod
     def remind(cls, id: LinkId, user: User, seed: str, lifetime: timedelta, now: datetime) -> Self:
         """Tell the owner that somebody tried to register again, with a way in if it was them."""
-        link = cls._make(id, LinkPurpose.RESET, user.email, user, seed, lifetime, now)
+        link = cls._make(id, LinkPurpose.RESET, user.email.key, user.id, seed, lifetime, now)
         link._record(RegistrationRepeated(occurred_at=now, user_id=user.id, link_id=id))
         return link
 
@@ -77,17 +77,17 @@ class Link(Aggregate):
         cls,
         id: LinkId,
         purpose: LinkPurpose,
-        email: Email,
-        user: User | None,
+        email_key: str,
+        user_id: UserId | None,
         seed: str,
         lifetime: timedelta,
         now: datetime,
     ) -> Self:
         return cls(
             id=id,
-            user_id=user.id if user else None,
+            user_id=user_id,
             purpose=purpose,
-            email_key=email.key,
+            email_key=email_key,
             seed=seed,
             created_at=now,
             expires_at=now + lifetime,

@@ -22,6 +22,7 @@ NOBODY = UUID(int=0)
 _live = select(users).where(users.c.deleted_at.is_(None))
 _LIVE = _live.where(users.c.id == bindparam("id"))
 _BY_EMAIL = _live.where(users.c.email_key == bindparam("key"))
+_ID_OF = select(users.c.id).where(users.c.email_key == bindparam("key"), users.c.deleted_at.is_(None))
 _WITH_ROLE = (
     select(users.c.id).where(users.c.role == bindparam("role"), users.c.deleted_at.is_(None)).limit(1)
 )
@@ -94,6 +95,10 @@ class SqlUsers(SqlRepository[User, UserId]):
 
     async def by_email(self, key: str) -> User | None:
         return await self._first(_BY_EMAIL, key=key)
+
+    async def id_of(self, key: str) -> UserId | None:
+        row = await self._unit.database.first(_ID_OF, key=key)
+        return UserId(row[0]) if row else None
 
     async def with_role(self, role: str) -> bool:
         return await self._unit.database.first(_WITH_ROLE, role=role) is not None
