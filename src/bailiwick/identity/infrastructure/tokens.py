@@ -3,17 +3,18 @@
 import json
 import re
 import time
+from base64 import urlsafe_b64encode
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 from uuid import UUID, uuid4
 
+import orjson
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from joserfc import jws
 from joserfc.errors import JoseError
 from joserfc.jwk import OKPKey
-from joserfc.util import json_b64encode
 
 from bailiwick.identity.domain.role import Role
 from bailiwick.identity.domain.session import SessionId
@@ -44,15 +45,28 @@ CLAIMS: dict[str, type] = {
 class SigningKey:
     """A key pair and the one header that tokens signed with it have."""
 
+    private: Ed25519PrivateKey = field(repr=False)
     pair: OKPKey = field(repr=False)
     kid: str
     header: dict[str, str]
+    written: str
+    """The header as it stands in a token."""
 
     @classmethod
     def of(cls, secret: bytes) -> "SigningKey":
-        pair = OKPKey.import_key(Ed25519PrivateKey.from_private_bytes(secret))
+        private = Ed25519PrivateKey.from_private_bytes(secret)
+        pair = OKPKey.import_key(private)
         kid = pair.thumbprint()
-        return cls(pair, kid, {"alg": ALGORITHM, "typ": "at+jwt", "kid": kid})
+        header = {"alg": ALGORITHM, "typ": "at+jwt", "kid": kid}
+        return cls(private, pair, kid, header, _encoded(header))
+
+    def sign(self, claims: dict[str, Any]) -> str:
+        """The claims as a JWS in its compact form (RFC 7515, section 7.1).
+
+        Written by hand because header and algorithm never vary: a third of the time of the general way.
+        """
+        signed = f"{self.written}.{_encoded(claims)}"
+        return f"{signed}.{_base64(self.private.sign(signed.encode()))}"
 
     def published(self) -> dict[str, Any]:
         public = self.pair.as_dict(private=False)
@@ -93,9 +107,7 @@ class JwtAccessTokens:
             "exp": issued_at + self._seconds,
             "jti": uuid4().hex,
         }
-        payload = json.dumps(claims, separators=(",", ":"))
-        key = self._keys[0]
-        return jws.serialize_compact(key.header, payload, key.pair, algorithms=[ALGORITHM])
+        return self._keys[0].sign(claims)
 
     def key_set(self) -> dict[str, Any]:
         """The JSON Web Key Set: the current public key and those that still verify."""
@@ -116,7 +128,7 @@ class TokenVerifier:
         keys = [SigningKey.of(secret) for secret in ring.keys("access")]
         # Headers are compared as they are written: no algorithm, key or extension that a token names
         # is ever looked at.
-        self._keys = {json_b64encode(key.header).decode(): key.pair for key in keys}
+        self._keys = {key.written: key.pair for key in keys}
         self._issuer, self._audience, self._now = issuer, audience, now
 
     def verify(self, token: str) -> VerifiedToken:
@@ -153,6 +165,14 @@ class TokenVerifier:
             session_id=UUID(claims["sid"]),
         )
         return VerifiedToken(actor, claims["stamp"], float(claims["exp"]))
+
+
+def _encoded(content: dict[str, Any]) -> str:
+    return _base64(orjson.dumps(content))
+
+
+def _base64(content: bytes) -> str:
+    return urlsafe_b64encode(content).rstrip(b"=").decode()
 
 
 def _invalid() -> Unauthenticated:

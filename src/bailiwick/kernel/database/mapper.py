@@ -19,16 +19,18 @@ from bailiwick.kernel.database.statements import Write
 from bailiwick.kernel.domain import Aggregate
 
 A = TypeVar("A", bound=Aggregate)
+Snapshot = tuple[dict[str, Any], list[list[dict[str, Any]]]]
 
 
 @dataclass(frozen=True, slots=True)
 class _Part:
-    """One field: the columns it fills, and the way there and back."""
+    """One field: the columns it fills, and the way there and back. A plain one is stored as it is."""
 
     field: str
     columns: tuple[str, ...]
     dump: Callable[[Any], Sequence[Any]]
     load: Callable[[Sequence[Any]], Any]
+    plain: bool = False
 
 
 def _plain(annotation: Any) -> Any:
@@ -69,7 +71,7 @@ def _part(field: str, column: str, annotation: Any, table: Table) -> _Part:
         )
     if is_dataclass(plain):
         return _value_object(field, plain, table, prefix=f"{column}_", optional=_allows_none(annotation))
-    return _Part(field, (column,), lambda value: (value,), lambda row: row[0])
+    return _Part(field, (column,), lambda value: (value,), lambda row: row[0], plain=True)
 
 
 def _value_object(field: str, kind: Any, table: Table, prefix: str, optional: bool) -> _Part:
@@ -104,15 +106,26 @@ def _parts(kind: Any, table: Table, prefix: str = "", children: Collection[str] 
 
 
 def _dump(parts: Sequence[_Part], thing: Any) -> list[Any]:
-    return [value for part in parts for value in part.dump(getattr(thing, part.field))]
+    values: list[Any] = []
+    for part in parts:
+        value = getattr(thing, part.field)
+        if part.plain:
+            values.append(value)
+        else:
+            values += part.dump(value)
+    return values
 
 
 def _load(parts: Sequence[_Part], kind: Any, row: Sequence[Any]) -> Any:
-    revived, at = object.__new__(kind), 0
+    revived, at, assign = object.__new__(kind), 0, object.__setattr__
     for part in parts:
-        end = at + len(part.columns)
-        object.__setattr__(revived, part.field, part.load(row[at:end]))
-        at = end
+        if part.plain:
+            assign(revived, part.field, row[at])
+            at += 1
+        else:
+            end = at + len(part.columns)
+            assign(revived, part.field, part.load(row[at:end]))
+            at = end
     return revived
 
 
@@ -134,7 +147,8 @@ class Mapper(Generic[A]):
         self._parts = _parts(kind, table, children=children)
         self._columns = tuple(column for part in self._parts for column in part.columns)
         _check(kind, table, self._columns)
-        self._order = [table.c.keys().index(column) for column in self._columns]
+        self._keys = table.c.keys()
+        self._order = [self._keys.index(column) for column in self._columns]
         hints = get_type_hints(kind)
         self.children = [_Children(name, get_args(hints[name])[0], child) for name, child in children.items()]
         self.by_id: Select[Any] = select(table).where(table.c.id == bindparam("id"))
@@ -151,13 +165,19 @@ class Mapper(Generic[A]):
     def dump(self, aggregate: A) -> dict[str, Any]:
         return dict(zip(self._columns, _dump(self._parts, aggregate), strict=True))
 
-    def snapshot(self, aggregate: A) -> tuple[dict[str, Any], list[list[dict[str, Any]]]]:
+    def stored(self, row: Sequence[Any], *children: Sequence[Sequence[Any]]) -> Snapshot:
+        """What is stored now, from the rows that `load` takes: the values are those that `snapshot` makes."""
+        rows = [
+            [dict(zip(c.columns, r, strict=True)) for r in of]
+            for c, of in zip(self.children, children, strict=True)
+        ]
+        return dict(zip(self._keys, row, strict=True)), rows
+
+    def snapshot(self, aggregate: A) -> Snapshot:
         """What would be stored now: the root's columns, and those of each child."""
         return self.dump(aggregate), [c.dump_all(getattr(aggregate, c.field)) for c in self.children]
 
-    def writes(
-        self, aggregate: A, loaded: tuple[dict[str, Any], list[list[dict[str, Any]]]] | None
-    ) -> tuple[list[Write], list[Write]]:
+    def writes(self, aggregate: A, loaded: Snapshot | None) -> tuple[list[Write], list[Write]]:
         """What it takes to store the aggregate: removals of child rows, and the rest.
 
         Empty if nothing changed. Otherwise the root's version is written one higher, guarded by the
@@ -207,16 +227,16 @@ class _Children:
         [key] = table.foreign_keys
         self.parent = key.parent
         self._parts = _parts(kind, table)
-        self._columns = tuple(column for part in self._parts for column in part.columns)
-        _check(kind, table, (*self._columns, self.parent.name, "position"))
+        self.columns = tuple(column for part in self._parts for column in part.columns)
+        _check(kind, table, (*self.columns, self.parent.name, "position"))
         at = and_(self.parent == bindparam("parent"), table.c.position == bindparam("at"))
         self.of_parent = (
-            select(*(table.c[c] for c in self._columns))
+            select(*(table.c[c] for c in self.columns))
             .where(self.parent == bindparam("parent"))
             .order_by(table.c.position)
         )
         self._insert = insert(table)
-        self._update = update(table).where(at).values(_binds(self._columns))
+        self._update = update(table).where(at).values(_binds(self.columns))
         self._delete = delete(table).where(
             self.parent == bindparam("parent"), table.c.position >= bindparam("at")
         )
@@ -225,7 +245,7 @@ class _Children:
         return _load(self._parts, self.kind, row)
 
     def dump_all(self, items: Sequence[Any]) -> list[dict[str, Any]]:
-        return [dict(zip(self._columns, _dump(self._parts, item), strict=True)) for item in items]
+        return [dict(zip(self.columns, _dump(self._parts, item), strict=True)) for item in items]
 
     def writes(
         self, parent: Any, old: Sequence[dict[str, Any]], new: Sequence[dict[str, Any]]

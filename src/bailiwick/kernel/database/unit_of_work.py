@@ -181,5 +181,5 @@ class SqlRepository(Generic[A, Id]):
             return cast(A, known)
         rows = [await self._unit.database.all(c.of_parent, parent=key) for c in mapper.children]
         aggregate = mapper.load(row, *rows)
-        self._unit.track(mapper, key, aggregate, mapper.snapshot(aggregate))
+        self._unit.track(mapper, key, aggregate, mapper.stored(row, *rows))
         return aggregate

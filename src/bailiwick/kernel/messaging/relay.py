@@ -68,8 +68,11 @@ _CLAIM = (
         outbox.c.attempts,
     )
 )
+_KEYS = [f"key{i}" for i in range(BATCH)]
 _DONE = (
-    update(outbox).where(outbox.c.id == bindparam("key")).values(done_at=bindparam("now"), last_error=None)
+    update(outbox)
+    .where(outbox.c.id.in_([bindparam(name, type_=outbox.c.id.type) for name in _KEYS]))
+    .values(done_at=bindparam("now"), last_error=None)
 )
 _RETRY = (
     update(outbox)
@@ -142,17 +145,23 @@ class Relay:
         """Claim what is due and deliver it, oldest first. Returns how many messages were claimed."""
         now = self._clock()
         rows = await self._database.all(_CLAIM, now=now, lease=now + LEASE)
+        # In the order of their ids, which is that of their making.
         settled = [await self._settle(row) for row in sorted(rows, key=lambda row: str(row[0]))]
+        done = [key for key, write in settled if write is None]
+        others = [write for _, write in settled if write is not None]
         if settled:
-            await self._database.write(settled)
+            await self._database.write([*_done(done, self._clock()), *others])
         return len(rows)
 
-    async def _settle(self, row: Row) -> Write:
+    async def _settle(self, row: Row) -> tuple[UUID, Write | None]:
+        """Hand one message to its readers. Returns what to write where not all of them have read it."""
         key, kind, payload, actor_id, correlation_id, attempts = row
+        if kind not in self._readers:
+            return key, None
         token = cause.set(Cause(correlation_id=correlation_id, actor_id=actor_id))
         failures = []
         try:
-            for subscription in self._readers.get(kind, ()):
+            for subscription in self._readers[kind]:
                 try:
                     await self._deliver(subscription, key, self._adapters[kind].validate_python(payload))
                 except Exception as error:
@@ -160,15 +169,15 @@ class Relay:
                     failures.append(f"{subscription.name}: {type(error).__name__}")
         finally:
             cause.reset(token)
-        now = self._clock()
         if not failures:
-            return Write(_DONE, {"key": key, "now": now})
+            return key, None
+        now = self._clock()
         reason = "; ".join(failures)
         if attempts >= MOST_ATTEMPTS:
             log.error("message_buried", message=str(key), type=kind, reason=reason)
-            return Write(_BURY, {"key": key, "now": now, "error": reason})
+            return key, Write(_BURY, {"key": key, "now": now, "error": reason})
         wait = min(LONGEST_WAIT, timedelta(seconds=2.0**attempts)) * random.uniform(0.8, 1.2)
-        return Write(_RETRY, {"key": key, "at": now + wait, "error": reason})
+        return key, Write(_RETRY, {"key": key, "at": now + wait, "error": reason})
 
     async def _deliver(self, subscription: Subscription, key: UUID, event: Event) -> None:
         if await self._database.first(_READ, subscriber=subscription.name, message_id=key):
@@ -184,6 +193,14 @@ class Relay:
         if not mark.done:
             with suppress(Duplicate):
                 await self._database.write([mark.write(None)])
+
+
+def _done(keys: Sequence[UUID], now: datetime) -> list[Write]:
+    """One statement for all, whatever their number: its places are filled up with the last of them."""
+    if not keys:
+        return []
+    filled = [*keys, *[keys[-1]] * (BATCH - len(keys))]
+    return [Write(_DONE, dict(zip(_KEYS, filled, strict=True)) | {"now": now})]
 
 
 async def _until_uncontended(react: React, event: Event) -> None:
