@@ -118,7 +118,10 @@ class Sessions(Repository[Session, SessionId], Protocol):
         ...
 
     async def with_user(self, id: SessionId) -> tuple[Session, User] | None:
-        """A session, ended or not, and the account it belongs to, in one round trip."""
+        """A session, ended or not, and the account it belongs to, in one round trip.
+
+        The account is only to look at: what is changed about it is not stored.
+        """
         ...
 
     async def knows_device(self, email_key: str, device_id: str) -> bool:

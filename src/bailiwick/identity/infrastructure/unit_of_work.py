@@ -118,8 +118,7 @@ class SqlSessions(SqlRepository[Session, SessionId]):
         if row is None:
             return None
         width = len(sessions.c)
-        user = await SqlUsers(self._unit)._load(tuple(row)[width:])
-        return await self._load(tuple(row)[:width]), user
+        return await self._load(tuple(row)[:width]), SqlUsers.mapper.load(tuple(row)[width:])
 
     async def knows_device(self, email_key: str, device_id: str) -> bool:
         row = await self._unit.database.first(_KNOWS_DEVICE, key=email_key, device_id=device_id)

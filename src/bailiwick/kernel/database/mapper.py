@@ -148,6 +148,7 @@ class Mapper(Generic[A]):
         self._columns = tuple(column for part in self._parts for column in part.columns)
         _check(kind, table, self._columns)
         self._keys = table.c.keys()
+        self.id_at = self._keys.index("id")
         self._order = [self._keys.index(column) for column in self._columns]
         hints = get_type_hints(kind)
         self.children = [_Children(name, get_args(hints[name])[0], child) for name, child in children.items()]

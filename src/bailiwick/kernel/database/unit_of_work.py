@@ -176,7 +176,7 @@ class SqlRepository(Generic[A, Id]):
 
     async def _load(self, row: Row) -> A:
         mapper: Mapper[A] = self.mapper
-        key = row[mapper.table.c.keys().index("id")]
+        key = row[mapper.id_at]
         if (known := self._unit.tracked(mapper, key)) is not None:
             return cast(A, known)
         rows = [await self._unit.database.all(c.of_parent, parent=key) for c in mapper.children]

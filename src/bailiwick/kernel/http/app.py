@@ -120,13 +120,13 @@ class Application:
             view = result if operation.view is None else operation.view(result)
             return render(operation, bound.versioned, view, request)
 
-        async def run() -> Response:
-            return answer(await until_uncontended(lambda: bound.endpoint(**arguments), request))
+        async def run() -> Any:
+            return await until_uncontended(lambda: bound.endpoint(**arguments), request)
 
         if operation.idempotent and b"idempotency-key" in request.headers:
             return await idempotency.once(self._edge.database, request, operation.id, run, answer)
         if not bound.only_reads:
-            return _unless_unchanged(request, await run())
+            return _unless_unchanged(request, answer(await run()))
         return _unless_unchanged(request, answer(await bound.endpoint(**arguments)))
 
     async def _elsewhere(self, request: Request, path: str) -> Response:

@@ -74,7 +74,7 @@ async def once(
     database: Database,
     request: Request,
     operation: str,
-    run: Callable[[], Awaitable[Response]],
+    run: Callable[[], Awaitable[Any]],
     render: Callable[[Any], Response],
 ) -> Response:
     """Run a request that carries a key. Same key and body: the same answer. Other body: Problem 422."""
@@ -91,8 +91,8 @@ async def once(
     mark = KeyMark(row, render)
     token = companions.set((mark,))
     try:
-        answer = await run()
-        return mark.answer or answer
+        result = await run()
+        return mark.answer or render(result)
     except (AlreadyDone, DomainError) as refusal:
         stored = await database.first(_FIND, caller=row["caller"], operation=operation, key=key)
         if stored is not None:

@@ -1,0 +1,235 @@
+"""The floor: raw ASGI and asyncpg, the product's SQL and answers, and nothing else.
+
+No routing table, no authentication, no validation, no log, no metrics: what is left is what any Python
+server must do to answer these requests. Anyone may make it faster; the goals do not move because of it.
+The plan that it reads (SQL text with the order of its parameters) is recorded from the product.
+"""
+
+import asyncio
+import os
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from struct import Struct
+from typing import Any
+from uuid import UUID
+
+import asyncpg
+import orjson
+from uuid_utils import uuid7
+
+from bench.plan import Plan, Query
+
+REFRESH_TOKEN = Struct(">BB16sI32s")  # version, kind, session, generation, proof
+CURSOR_SEAL = bytes(8)
+PROOF = bytes(32)
+FINGERPRINT = "0" * 64
+POOL = 10
+IDLE = timedelta(days=7)
+HEADERS = [
+    (b"x-api-version", b"v1"),
+    (b"cache-control", b"no-store"),
+    (b"x-content-type-options", b"nosniff"),
+    (b"x-frame-options", b"DENY"),
+    (b"referrer-policy", b"no-referrer"),
+    (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
+    (b"cross-origin-opener-policy", b"same-origin"),
+    (b"cross-origin-resource-policy", b"same-origin"),
+]
+JSON = (b"content-type", b"application/json")
+
+
+class Floor:
+    """One worker. `open` it before the first request."""
+
+    def __init__(self, plan: Plan, url: str) -> None:
+        self._plan, self._url = plan, url
+        self._owners = {f"Bearer {token}".encode(): UUID(owner) for token, owner in plan.owners.items()}
+        # The driver's own pool costs as much as half a read.
+        self._idle: asyncio.LifoQueue[Any] = asyncio.LifoQueue()
+
+    async def open(self) -> None:
+        for _ in range(POOL):
+            self._idle.put_nowait(await asyncpg.connect(self._url))
+
+    async def close(self) -> None:
+        for _ in range(POOL):
+            await (await self._idle.get()).close()
+
+    async def _records(self, query: Query, values: list[Any]) -> Any:
+        connection = await self._idle.get()
+        try:
+            return await connection.fetch(query.sql, *values)
+        finally:
+            self._idle.put_nowait(connection)
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] == "lifespan":
+            await self._live(receive, send)
+        elif scope["method"] == "POST":
+            if scope["path"] == "/api/v1/auth/refresh":
+                await self._refresh(receive, send)
+            else:
+                await self._create(scope, receive, send)
+        elif scope["query_string"]:
+            await self._page(scope, send)
+        else:
+            await self._one(scope, send)
+
+    async def _live(self, receive: Any, send: Any) -> None:
+        await receive()
+        await self.open()
+        await send({"type": "lifespan.startup.complete"})
+        await receive()
+        await self.close()
+        await send({"type": "lifespan.shutdown.complete"})
+
+    def _owner(self, scope: Any) -> UUID:
+        return next(self._owners[value] for name, value in scope["headers"] if name == b"authorization")
+
+    async def _one(self, scope: Any, send: Any) -> None:
+        """W1: one task by its id."""
+        query = self._plan.one
+        known = {"owner": self._owner(scope), "id": UUID(scope["path"][14:])}
+        [record] = await self._records(query, [known[name] for name in query.names])
+        content = {"data": dict(record.items()), "meta": _meta()}
+        await _answer(send, 200, content, [JSON, (b"etag", b'"%d"' % record["version"])])
+
+    async def _page(self, scope: Any, send: Any) -> None:
+        """W2: fifty tasks from a cursor on. `cursor` comes first in the query string."""
+        cursor = scope["query_string"][7:].partition(b"&")[0]
+        known: dict[str, Any] = {"owner": self._owner(scope), "per_page": 51}
+        query = self._plan.first_page
+        if cursor:
+            query = self._plan.next_page
+            after = orjson.loads(urlsafe_b64decode(cursor + b"=" * (-len(cursor) % 4))[8:])
+            known["after0"], known["after1"] = datetime.fromisoformat(after[0]), UUID(after[1])
+        records = await self._records(query, [known[name] for name in query.names])
+        following = link = None
+        if len(records) > 50:
+            records = records[:50]
+            place = orjson.dumps([records[-1]["created_at"], records[-1]["id"]], default=str)
+            following = urlsafe_b64encode(CURSOR_SEAL + place).decode().rstrip("=")
+            link = f"{scope['path']}?cursor={following}&per_page=50"
+        content = {
+            "data": [dict(record.items()) for record in records],
+            "meta": _meta(),
+            "pagination": {"next_cursor": following, "per_page": 50},
+            "links": {"next": link},
+        }
+        await _answer(send, 200, content, [JSON])
+
+    async def _refresh(self, receive: Any, send: Any) -> None:
+        """W6: the session moves on by one generation. Tokens have their length but no signature."""
+        token = orjson.loads((await receive())["body"])["refresh_token"]
+        version, kind, session, generation, _ = REFRESH_TOKEN.unpack(urlsafe_b64decode(token))
+        [found] = await self._records(self._plan.session, [UUID(bytes=session)])
+        now, query = datetime.now(UTC), self._plan.rotation
+        known = {
+            "old_id": found["id"],
+            "old_version": found["version"],
+            "new_generation": generation + 1,
+            "new_rotated_at": now,
+            "new_last_used_at": now,
+            "new_idle_expires_at": min(now + IDLE, found["absolute_expires_at"]),
+            "new_version": found["version"] + 1,
+        }
+        await self._records(query, [known[name] for name in query.names])
+        following = REFRESH_TOKEN.pack(version, kind, session, generation + 1, PROOF)
+        content = {
+            "user": _user(found),
+            "access_token": self._plan.access_token,
+            "refresh_token": urlsafe_b64encode(following).decode(),
+            "token_type": "Bearer",
+            "expires_in": self._plan.expires_in,
+        }
+        await _answer(send, 200, {"data": content, "meta": _meta()}, [JSON])
+
+    async def _create(self, scope: Any, receive: Any, send: Any) -> None:
+        """W9: a task, the event that says so, and the answer under its key, in one statement."""
+        body = orjson.loads((await receive())["body"])
+        owner, key = self._owner(scope), dict(scope["headers"])[b"idempotency-key"].decode()
+        now, meta, task_id = datetime.now(UTC), _meta(), _new_id()
+        due_at = datetime.fromisoformat(body["due_at"])
+        task = {"id": task_id, "owner_id": owner, "status": "pending", "version": 1}
+        task |= body | {"due_at": due_at, "created_at": now, "updated_at": now}
+        headers = [JSON, (b"etag", b'"1"'), (b"location", b"/api/v1/tasks/" + str(task_id).encode())]
+        answer = _encoded({"data": {name: task.get(name) for name in self._plan.view}, "meta": meta})
+        event = {"occurred_at": now, "task_id": task_id, "owner_id": owner, "title": body["title"]}
+        event_row = {
+            "id": _new_id(),
+            "type": "tasks.TaskCreated",
+            "schema": 1,
+            "payload": orjson.dumps(event).decode(),
+            "occurred_at": now,
+            "aggregate_id": task_id,
+            "aggregate_version": 1,
+            "actor_id": owner,
+            "correlation_id": meta["request_id"],
+            "attempts": 0,
+            "available_at": now,
+        }
+        key_row = {
+            "caller": owner,
+            "operation": "tasks_create",
+            "key": key,
+            "fingerprint": FINGERPRINT,
+            "status": 201,
+            "headers": orjson.dumps([[name.decode(), value.decode()] for name, value in headers]).decode(),
+            "body": answer,
+            "created_at": now,
+        }
+        rows = {"tasks_task": task, "kernel_outbox": event_row, "kernel_idempotency": key_row}
+        values = [rows[table].get(name) for table, name in self._plan.creation_values]
+        await self._records(self._plan.creation, values)
+        await _send(send, 201, answer, headers, meta["request_id"])
+
+
+def _new_id() -> UUID:
+    return UUID(int=uuid7().int)
+
+
+def _meta() -> dict[str, Any]:
+    return {"request_id": uuid7().hex, "timestamp": datetime.now(UTC), "version": "v1"}
+
+
+def _user(found: Any) -> dict[str, Any]:
+    return {
+        "id": found["user__id"],
+        "email": found["user__email_address"],
+        "full_name": found["user__full_name"],
+        "phone": found["user__phone"],
+        "organization": found["user__organization"],
+        "role": found["user__role"],
+        "roles": [found["user__role"]],
+        "status": found["user__status"],
+        "is_active": found["user__status"] == "active",
+        "is_verified": found["user__email_verified_at"] is not None,
+        "must_change_password": found["user__must_change_password"],
+        "created_at": found["user__created_at"],
+        "updated_at": found["user__updated_at"],
+        "last_login_at": found["user__last_login_at"],
+        "version": found["user__version"],
+    }
+
+
+def _encoded(content: Any) -> bytes:
+    return orjson.dumps(content, default=str, option=orjson.OPT_UTC_Z)
+
+
+async def _answer(send: Any, status: int, content: Any, headers: list[tuple[bytes, bytes]]) -> None:
+    await _send(send, status, _encoded(content), headers, content["meta"]["request_id"])
+
+
+async def _send(
+    send: Any, status: int, body: bytes, headers: list[tuple[bytes, bytes]], request_id: str
+) -> None:
+    ours = [(b"content-length", b"%d" % len(body)), (b"x-request-id", request_id.encode())]
+    await send({"type": "http.response.start", "status": status, "headers": headers + ours + HEADERS})
+    await send({"type": "http.response.body", "body": body})
+
+
+def create_app() -> Floor:
+    """The floor as the environment describes it, for a server."""
+    plan = Plan.read(Path(os.environ["BENCH_PLAN"]))
+    return Floor(plan, os.environ["DATABASE_URL"])
