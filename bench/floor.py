@@ -6,6 +6,7 @@ The plan that it reads (SQL text with the order of its parameters) is recorded f
 """
 
 import asyncio
+import hmac
 import os
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from datetime import UTC, datetime, timedelta
@@ -16,6 +17,7 @@ from uuid import UUID
 
 import asyncpg
 import orjson
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from uuid_utils import uuid7
 
 from bench.plan import Plan, Query
@@ -45,6 +47,8 @@ class Floor:
     def __init__(self, plan: Plan, url: str) -> None:
         self._plan, self._url = plan, url
         self._owners = {f"Bearer {token}".encode(): UUID(owner) for token, owner in plan.owners.items()}
+        self._private = Ed25519PrivateKey.generate()
+        self._signed = plan.access_token.rpartition(".")[0]
         # The driver's own pool costs as much as half a read.
         self._idle: asyncio.LifoQueue[Any] = asyncio.LifoQueue()
 
@@ -120,7 +124,8 @@ class Floor:
         await _answer(send, 200, content, [JSON])
 
     async def _refresh(self, receive: Any, send: Any) -> None:
-        """W6: the session moves on by one generation. Tokens have their length but no signature."""
+        """W6: the session moves on by one generation. The tokens it answers with are made and signed like
+        ours, or it would not be the same answer; the one it is given is not checked."""
         token = orjson.loads((await receive())["body"])["refresh_token"]
         version, kind, session, generation, _ = REFRESH_TOKEN.unpack(urlsafe_b64decode(token))
         [found] = await self._records(self._plan.session, [UUID(bytes=session)])
@@ -135,15 +140,22 @@ class Floor:
             "new_version": found["version"] + 1,
         }
         await self._records(query, [known[name] for name in query.names])
-        following = REFRESH_TOKEN.pack(version, kind, session, generation + 1, PROOF)
+        proof = hmac.digest(
+            PROOF, REFRESH_TOKEN.pack(version, kind, session, generation + 1, PROOF), "sha256"
+        )
+        following = REFRESH_TOKEN.pack(version, kind, session, generation + 1, proof)
         content = {
             "user": _user(found),
-            "access_token": self._plan.access_token,
+            "access_token": self._access_token(),
             "refresh_token": urlsafe_b64encode(following).decode(),
             "token_type": "Bearer",
             "expires_in": self._plan.expires_in,
         }
         await _answer(send, 200, {"data": content, "meta": _meta()}, [JSON])
+
+    def _access_token(self) -> str:
+        signature = urlsafe_b64encode(self._private.sign(self._signed.encode())).rstrip(b"=")
+        return f"{self._signed}.{signature.decode()}"
 
     async def _create(self, scope: Any, receive: Any, send: Any) -> None:
         """W9: a task, the event that says so, and the answer under its key, in one statement."""

@@ -122,8 +122,7 @@ def run(host: Host = None, port: Port = None, workers: Workers = None) -> None:
     seeded = _load("bailiwick.demo:seed")(settings)
     if seeded:
         typer.echo(seeded)
-    # A process that has made ids must not be forked into workers: they would go on making the same ones.
-    os.execv(sys.executable, [sys.executable, "-P", "-m", "bailiwick.cli", "serve"])  # noqa: S606
+    _become_server()
 
 
 @app.command(rich_help_panel="Start")
@@ -138,7 +137,15 @@ def serve(
     Examples: bailiwick serve --workers 4, bailiwick serve --reload
     """
     _override(host=host, port=port, workers=workers)
-    _load("bailiwick.serving:serve")(_settings(), typer.echo, reload=reload)
+    _load("bailiwick.serving:check")(_settings(), reload=reload)
+    _become_server(*(["--reload"] if reload else []))
+
+
+def _become_server(*words: str) -> None:
+    """Workers are forked from the server: it must not have made ids, which they would go on making alike,
+    and whatever it has loaded (this command line is 7 MB) each of them carries."""
+    sys.stdout.flush()
+    os.execv(sys.executable, [sys.executable, "-P", "-m", "bailiwick.serving", *words])  # noqa: S606
 
 
 @migrate.command()

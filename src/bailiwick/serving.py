@@ -7,6 +7,7 @@ import resource
 import shutil
 import signal
 import socket
+import sys
 import tempfile
 import threading
 import time
@@ -38,16 +39,21 @@ class CannotServe(Exception):
     """The server cannot start. The text says why and what to do."""
 
 
+def check(settings: Settings, *, reload: bool = False) -> None:
+    """Raises CannotServe where the address is taken or something is missing."""
+    _check_address(settings.http.host, settings.http.port)
+    if reload and find_spec("watchfiles") is None:
+        raise CannotServe("--reload needs the package watchfiles.\nInstall it: pip install 'granian[reload]'")
+
+
 def serve(settings: Settings, say: Callable[[str], object], *, reload: bool = False) -> None:
     """Serve until SIGTERM or Ctrl+C, then let running requests finish for `http.drain_seconds`.
 
     `say` is told once when it is up. Workers read the settings anew: what differs from them must be in the
     environment. Raises CannotServe.
     """
+    check(settings, reload=reload)
     http = settings.http
-    _check_address(http.host, http.port)
-    if reload and find_spec("watchfiles") is None:
-        raise CannotServe("--reload needs the package watchfiles.\nInstall it: pip install 'granian[reload]'")
     # A worker inherits our handlers and would swallow an order to stop that comes while it still starts.
     os.register_at_fork(after_in_child=_die_when_told)
     with _shared_metrics(http.workers):
@@ -163,3 +169,13 @@ class ServerLine(logging.Formatter):
         if record.exc_info:
             line["exception"] = self.formatException(record.exc_info)
         return json.dumps(line | {"logger": "server"})
+
+
+def _say(text: str) -> None:
+    sys.stdout.write(f"{text}\n")
+    sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    # What the command line becomes after it has checked the settings.
+    serve(Settings.load(), _say, reload="--reload" in sys.argv)

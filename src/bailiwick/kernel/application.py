@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Generic, Protocol, TypeVar
 from uuid import UUID
@@ -53,12 +53,19 @@ class Unavailable(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Actor:
-    """Who is asking. Permissions are names from code; which role holds which is data."""
+    """Who is asking. Permissions are names from code; which role holds which is data.
+
+    `label` is the id as text, for logs and counters, made once for all requests of a token.
+    """
 
     id: UUID
     role: str
     permissions: frozenset[str] = frozenset()
     session_id: UUID | None = None
+    label: str = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "label", str(self.id))
 
     def may(self, permission: str) -> bool:
         return permission in self.permissions or EVERY_PERMISSION in self.permissions

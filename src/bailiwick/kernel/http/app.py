@@ -106,7 +106,7 @@ class Application:
             await self._edge.check_rate("anonymous", neighbourhood(request.address))
             raise
         if request.actor is not None:
-            await self._edge.check_rate("actor", str(request.actor.id))
+            await self._edge.check_rate("actor", request.actor.label)
         else:
             await self._edge.check_rate("anonymous", neighbourhood(request.address))
             if required:
@@ -168,7 +168,7 @@ class Application:
             route=route,
             status=status,
             ms=round(seconds * 1000, 2),
-            actor=str(request.actor.id) if request.actor else None,
+            actor=request.actor.label if request.actor else None,
             request_id=request.request_id,
         )
 

@@ -27,7 +27,7 @@ LEASE = timedelta(seconds=30)
 MOST_ATTEMPTS = 12
 LONGEST_WAIT = timedelta(minutes=10)
 POLL_SECONDS = 0.5
-GATHER_SECONDS = 0.01
+GATHER_SECONDS = 0.02
 """Commits of so short a time are delivered together: one claim for each would cost as much as they do."""
 
 React = Callable[[Any], Awaitable[None]]
@@ -145,19 +145,21 @@ class Relay:
         """Claim what is due and deliver it, oldest first. Returns how many messages were claimed."""
         now = self._clock()
         rows = await self._database.all(_CLAIM, now=now, lease=now + LEASE)
+        done = [row[0] for row in rows if row[1] not in self._readers]
+        wanted = [row for row in rows if row[1] in self._readers]
+        others = []
         # In the order of their ids, which is that of their making.
-        settled = [await self._settle(row) for row in sorted(rows, key=lambda row: str(row[0]))]
-        done = [key for key, write in settled if write is None]
-        others = [write for _, write in settled if write is not None]
-        if settled:
+        for row in sorted(wanted, key=lambda row: str(row[0])):
+            remains = await self._settle(row)
+            done += [] if remains else [row[0]]
+            others += [remains] if remains else []
+        if rows:
             await self._database.write([*_done(done, self._clock()), *others])
         return len(rows)
 
-    async def _settle(self, row: Row) -> tuple[UUID, Write | None]:
+    async def _settle(self, row: Row) -> Write | None:
         """Hand one message to its readers. Returns what to write where not all of them have read it."""
         key, kind, payload, actor_id, correlation_id, attempts = row
-        if kind not in self._readers:
-            return key, None
         token = cause.set(Cause(correlation_id=correlation_id, actor_id=actor_id))
         failures = []
         try:
@@ -170,14 +172,14 @@ class Relay:
         finally:
             cause.reset(token)
         if not failures:
-            return key, None
+            return None
         now = self._clock()
         reason = "; ".join(failures)
         if attempts >= MOST_ATTEMPTS:
             log.error("message_buried", message=str(key), type=kind, reason=reason)
-            return key, Write(_BURY, {"key": key, "now": now, "error": reason})
+            return Write(_BURY, {"key": key, "now": now, "error": reason})
         wait = min(LONGEST_WAIT, timedelta(seconds=2.0**attempts)) * random.uniform(0.8, 1.2)
-        return key, Write(_RETRY, {"key": key, "at": now + wait, "error": reason})
+        return Write(_RETRY, {"key": key, "at": now + wait, "error": reason})
 
     async def _deliver(self, subscription: Subscription, key: UUID, event: Event) -> None:
         if await self._database.first(_READ, subscriber=subscription.name, message_id=key):
