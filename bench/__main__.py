@@ -98,12 +98,14 @@ async def against_floor(session: Session, load: dict[str, Workload], names: list
     product = session.product("product", PRODUCTS["granian"])
     rows = []
     say(HEAD)
-    for name in (name for name in names if name in ("W1", "W2", "W6", "W9")):
+    # Without one of these there is nothing to compare the floor's own noise with.
+    paired = [name for name in names if name in ("W1", "W2", "W6", "W9")] or ["W1"]
+    for name in paired:
         best = await session.better(load[name], list(floors.values()))
         found = await session.pairs(load[name], product, best, progress(name, pace.pairs))
         rows.append(row_of(found, best.name.removeprefix("floor ")))
         show_row(rows[-1])
-        if name == names[0]:
+        if name == paired[0]:
             twin = session.floor("floor twin", FLOORS[rows[-1]["floor"]])
             same = await session.pairs(load[name], twin, best, progress("A/A", pace.pairs))
             check = replace(same, name="A/A", meaning=f"the floor against itself ({name})")

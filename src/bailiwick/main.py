@@ -13,6 +13,7 @@ from importlib import import_module
 from importlib.metadata import version
 from typing import Any, TypeVar
 
+import structlog
 from sqlalchemy import literal, select
 from uuid_utils.compat import uuid7
 
@@ -48,7 +49,11 @@ from bailiwick.kernel.observability import (
 )
 from bailiwick.kernel.settings import Settings
 
+log = structlog.get_logger("main")
+
 T = TypeVar("T")
+
+RESTART_SECONDS = 0.5
 
 _ONE = select(literal(1))
 
@@ -132,9 +137,19 @@ class Backend:
             await stack.enter_async_context(self.opened())
             for prepare in (step for module in self.modules for step in module.before):
                 await prepare()
-            tasks = [asyncio.ensure_future(loop()) for loop in loops]
+            tasks = [asyncio.ensure_future(forever(loop)) for loop in loops]
             stack.push_async_callback(_cancel, tasks)
             yield self
+
+
+async def forever(loop: Callable[[], Awaitable[None]]) -> None:
+    """Run `loop` until cancelled, again where it fails: one mistake must not end what requests rely on."""
+    while True:
+        try:
+            await loop()
+        except Exception:
+            log.exception("background_failed")
+        await asyncio.sleep(RESTART_SECONDS)
 
 
 def _show_outbox(pending: int, dead: int) -> None:

@@ -2,9 +2,12 @@
 
 import asyncio
 import hmac
+import os
 import secrets
+import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cache
 from hashlib import sha256
@@ -20,6 +23,7 @@ from bailiwick.kernel.application import Unavailable
 Result = TypeVar("Result")
 
 SHORTEST_CORE = 5
+NICENESS = 10
 LONGEST = 4096
 """Passwords beyond this many characters are wrong without being looked at; the policy allows far fewer."""
 
@@ -46,7 +50,7 @@ class Argon2Passwords:
         self._argon2 = Argon2Hasher(settings.passes, settings.memory_kib, settings.lanes)
         self._pepper = settings.pepper.encode() if settings.pepper else None
         self._prefix = f"$pepper${_fingerprint(self._pepper)}" if self._pepper else ""
-        self._pool = ThreadPoolExecutor(settings.workers, thread_name_prefix="password")
+        self._pool = ThreadPoolExecutor(settings.workers, "password", _step_back)
         self._free = asyncio.Semaphore(settings.workers)
         self._wait = settings.wait_seconds
         self.busy = self.waiting = 0
@@ -114,6 +118,12 @@ class Argon2Passwords:
     def _release(self, job: object) -> None:
         self.busy -= 1
         self._free.release()
+
+
+def _step_back() -> None:
+    """Let the event loop go first: on Linux each thread has a priority of its own."""
+    with suppress(OSError, AttributeError):
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICENESS)
 
 
 def _fingerprint(pepper: bytes) -> str:
