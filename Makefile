@@ -38,9 +38,9 @@ bench: .venv/.installed-dev ## measure against the floor: a table, a picture and
 	@.venv/bin/python -m bench
 
 lock: .venv/.installed-dev ## bring uv.lock, and the pinned uv, to the newest allowed versions
-	@.venv/bin/uv lock --upgrade --default-index https://pypi.org/simple
+	@.venv/bin/uv lock --upgrade
 	@{ head -n 1 .ci/uv.txt; echo uv | .venv/bin/uv pip compile --quiet --universal --generate-hashes --no-header \
-		--no-annotate --default-index https://pypi.org/simple -; } > .ci/uv.txt.new && mv .ci/uv.txt.new .ci/uv.txt
+		--no-annotate -; } > .ci/uv.txt.new && mv .ci/uv.txt.new .ci/uv.txt
 
 clean: ## delete what can be made again: .venv, caches, builds; the data in var/ stays
 	@rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage build dist
