@@ -116,7 +116,7 @@ async def test_two_at_once_with_different_bodies_are_one_effect_and_one_refusal(
 ) -> None:
     key = uuid4().hex
     names = [uuid4().hex, uuid4().hex]
-    ledger.pause.clear()
+    ledger.pause = asyncio.Event()  # of this loop: each database has its own
     both = [asyncio.ensure_future(create(ada, key, SHELVES, name=name)) for name in names]
     while any(ledger.calls[name] == 0 for name in names):  # noqa: ASYNC110 - another's progress
         await asyncio.sleep(0.001)
