@@ -1,11 +1,10 @@
 """Running a handler again when somebody else was quicker."""
 
-import asyncio
-import random
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
-from bailiwick.kernel.application import Cause, Contention, cause
+from bailiwick.kernel.application import Cause, cause
+from bailiwick.kernel.contention import uncontended
 from bailiwick.kernel.http.requests import Request
 
 T = TypeVar("T")
@@ -28,11 +27,6 @@ async def until_uncontended(handle: Callable[[], Awaitable[T]], request: Request
         )
     )
     try:
-        for attempt in range(MOST_ATTEMPTS):
-            try:
-                return await handle()
-            except Contention:
-                await asyncio.sleep(random.uniform(0, 0.002 * 2 ** min(attempt, 6)))
-        return await handle()
+        return await uncontended(handle, again=MOST_ATTEMPTS, pause=0.002)
     finally:
         cause.reset(token)

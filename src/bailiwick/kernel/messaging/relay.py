@@ -14,6 +14,7 @@ from pydantic import TypeAdapter
 from sqlalchemy import Table, bindparam, insert, or_, select, update
 
 from bailiwick.kernel.application import Cause, Clock, Contention, Unavailable, cause
+from bailiwick.kernel.contention import uncontended
 from bailiwick.kernel.database.connections import Database, Duplicate, Row
 from bailiwick.kernel.database.statements import Write
 from bailiwick.kernel.database.unit_of_work import AlreadyDone, companions
@@ -187,7 +188,7 @@ class Relay:
         mark = ReadMark(subscription.name, key, self._clock())
         token = companions.set((mark,))
         try:
-            await _until_uncontended(subscription.react, event)
+            await uncontended(lambda: subscription.react(event), again=5, pause=0.01)
         except AlreadyDone:
             return
         finally:
@@ -203,13 +204,3 @@ def _done(keys: Sequence[UUID], now: datetime) -> list[Write]:
         return []
     filled = [*keys, *[keys[-1]] * (BATCH - len(keys))]
     return [Write(_DONE, dict(zip(_KEYS, filled, strict=True)) | {"now": now})]
-
-
-async def _until_uncontended(react: React, event: Event) -> None:
-    for attempt in range(5):
-        try:
-            await react(event)
-            return
-        except Contention:
-            await asyncio.sleep(random.uniform(0, 0.01 * 2**attempt))
-    await react(event)
