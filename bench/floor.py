@@ -8,6 +8,7 @@ The plan that it reads (SQL text with the order of its parameters) is recorded f
 import asyncio
 import hmac
 import os
+import secrets
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -25,6 +26,7 @@ from bench.plan import Plan, Query
 REFRESH_TOKEN = Struct(">BB16sI32s")  # version, kind, session, generation, proof
 CURSOR_SEAL = bytes(8)
 PROOF = bytes(32)
+ROTATED = ["generation", "rotated_at", "last_used_at", "idle_expires_at"]
 FINGERPRINT = "0" * 64
 POOL = 10
 IDLE = timedelta(days=7)
@@ -139,6 +141,8 @@ class Floor:
             "new_idle_expires_at": min(now + IDLE, found["absolute_expires_at"]),
             "new_version": found["version"] + 1,
         }
+        changed = {"kind": "session", "id": found["id"], "version": found["version"] + 1, "fields": ROTATED}
+        known |= _audit("identity_refresh", None, uuid7().hex, changed)
         await self._records(query, [known[name] for name in query.names])
         proof = hmac.digest(
             PROOF, REFRESH_TOKEN.pack(version, kind, session, generation + 1, PROOF), "sha256"
@@ -178,8 +182,7 @@ class Floor:
             "aggregate_version": 1,
             "actor_id": owner,
             "correlation_id": meta["request_id"],
-            "attempts": 0,
-            "available_at": now,
+            "audience": owner,
         }
         key_row = {
             "caller": owner,
@@ -191,7 +194,13 @@ class Floor:
             "body": answer,
             "created_at": now,
         }
-        rows = {"tasks_task": task, "kernel_outbox": event_row, "kernel_idempotency": key_row}
+        changed = {"kind": "task", "id": task_id, "version": 1}
+        rows = {
+            "tasks_task": task,
+            "kernel_event": event_row,
+            "kernel_idempotency": key_row,
+            "kernel_audit": _audit("tasks_create", owner, meta["request_id"], changed),
+        }
         values = [rows[table].get(name) for table, name in self._plan.creation_values]
         await self._records(self._plan.creation, values)
         await _send(send, 201, answer, headers, meta["request_id"])
@@ -203,6 +212,22 @@ def _new_id() -> UUID:
 
 def _meta() -> dict[str, Any]:
     return {"request_id": uuid7().hex, "timestamp": datetime.now(UTC), "version": "v1"}
+
+
+def _audit(what: str, actor: UUID | None, request_id: str, changed: dict[str, Any]) -> dict[str, Any]:
+    """Who did what to what, and from where."""
+    details = {"address": "127.0.0.1", "user_agent": "", "salt": secrets.token_hex(8)}
+    return {
+        "id": _new_id(),
+        "at": datetime.now(UTC),
+        "what": what,
+        "outcome": "done",
+        "actor_id": actor,
+        "correlation_id": request_id,
+        "subject_id": changed["id"],
+        "changes": orjson.dumps([changed], default=str).decode(),
+        "details": orjson.dumps(details).decode(),
+    }
 
 
 def _user(found: Any) -> dict[str, Any]:

@@ -7,8 +7,8 @@ import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from functools import lru_cache, partial
+from datetime import UTC, datetime, timedelta
+from functools import cached_property, lru_cache, partial
 from importlib import import_module
 from importlib.metadata import version
 from typing import Any, TypeVar
@@ -17,6 +17,8 @@ import structlog
 from sqlalchemy import literal, select
 from uuid_utils.compat import uuid7
 
+from bailiwick.kernel.audit.refusals import Refusals
+from bailiwick.kernel.audit.sealing import Sealer
 from bailiwick.kernel.contexts import package_of
 from bailiwick.kernel.database.connections import Database
 from bailiwick.kernel.database.listing import ListRequest
@@ -25,14 +27,19 @@ from bailiwick.kernel.database.sqlite import SqliteDatabase
 from bailiwick.kernel.http import health
 from bailiwick.kernel.http.addresses import ClientAddresses
 from bailiwick.kernel.http.app import Application, Edge
+from bailiwick.kernel.http.contracts import with_contracts
 from bailiwick.kernel.http.documents import document_routes
 from bailiwick.kernel.http.headers import security_headers, with_cors
 from bailiwick.kernel.http.lifespan import with_lifespan
 from bailiwick.kernel.http.limits import RateLimiter
 from bailiwick.kernel.http.requests import ExpectedVersion, Request
 from bailiwick.kernel.http.routing import PROVIDED, Bound, Operation, Provide, expected_version
-from bailiwick.kernel.messaging.housekeeping import measure, prune
-from bailiwick.kernel.messaging.relay import Relay
+from bailiwick.kernel.messaging import handlers
+from bailiwick.kernel.messaging.housekeeping import Retention, measure, prune
+from bailiwick.kernel.messaging.processes import Conductor
+from bailiwick.kernel.messaging.readers import Readers
+from bailiwick.kernel.messaging.schedules import Clockwork, Schedule
+from bailiwick.kernel.messaging.worker import Worker
 from bailiwick.kernel.module import Module, Platform
 from bailiwick.kernel.observability import (
     configure_logging,
@@ -40,13 +47,12 @@ from bailiwick.kernel.observability import (
     db_pool_open,
     db_pool_waiting,
     log_request,
-    look,
-    outbox_dead,
-    outbox_pending,
     render_metrics,
     requests,
     watch,
 )
+from bailiwick.kernel.operations import http as operators
+from bailiwick.kernel.operations.console import Console
 from bailiwick.kernel.settings import Settings
 
 log = structlog.get_logger("main")
@@ -86,25 +92,82 @@ class Backend:
 
     platform: Platform
     modules: tuple[Module, ...]
+    elsewhere: frozenset[str] = frozenset()
+    """The names of those modules which only ask another process."""
+    closing: tuple[Callable[[], Awaitable[None]], ...] = ()
 
     @classmethod
     def build(cls, settings: Settings, database: Database | None = None) -> "Backend":
         platform = Platform(settings, database or open_database(settings), utc_now, uuid7)
+        remotes = import_module("bailiwick.kernel.http.remotes").connect(settings) if settings.remotes else {}
         modules = []
-        for name in settings.contexts:
-            built: Module = import_module(f"{package_of(name)}.module").module(platform)
+        for name in (*settings.contexts, *remotes):
+            package = package_of(name)
+            built: Module = (
+                import_module(f"{package}.client").client(platform, remotes[name])
+                if name in remotes
+                else import_module(f"{package}.module").module(platform)
+            )
             platform.contracts.update(built.contracts)
             modules.append(built)
-        return cls(platform, tuple(modules))
+        elsewhere = frozenset(module.name for module in modules[len(settings.contexts) :])
+        built_here = cls(platform, tuple(modules), elsewhere, tuple(remote.close for remote in remotes.values()))
+        built_here.readers()
+        return built_here
 
     @property
     def operations(self) -> list[Operation]:
-        routers = [health.router, *(router for module in self.modules for router in module.routers)]
+        own = [router for module in self.modules for router in module.routers]
+        routers = [health.router, operators.router, *own]
         return [operation for router in routers for operation in router.operations]
 
-    def relay(self) -> Relay:
-        subscriptions = [s for module in self.modules for s in module.subscriptions]
-        return Relay(self.platform.database, subscriptions, self.platform.clock)
+    @cached_property
+    def refusals(self) -> Refusals:
+        return Refusals(self.platform.database)
+
+    def readers(self) -> Readers:
+        return Readers(
+            self.platform.database, handlers.readers_of(self.subscriptions()), self.platform.clock
+        )
+
+    def conductors(self) -> list[Conductor]:
+        """Who carries out the processes of the contexts that are here."""
+        platform = self.platform
+        return [
+            Conductor(each, platform.database, platform.clock)
+            for module in self.modules
+            for each in module.processes
+        ]
+
+    def subscriptions(self) -> list[handlers.Subscription]:
+        """Who listens here: the subscribers, and the processes that wait for events."""
+        return [
+            *(each for module in self.modules for each in module.subscriptions),
+            *(each for conductor in self.conductors() for each in conductor.subscriptions()),
+        ]
+
+    def all_handlers(self) -> list[handlers.Handler]:
+        """The subscribers, the jobs and the processes of the contexts that are here."""
+        return [
+            *(handlers.delivery(each) for each in self.subscriptions()),
+            *(handlers.job(each) for module in self.modules for each in module.jobs),
+            *(handler for conductor in self.conductors() for handler in conductor.handlers()),
+        ]
+
+    def worker(self) -> Worker:
+        """Who runs the subscribers and the jobs of the contexts that are here."""
+        drain = self.platform.settings.messages.drain_seconds
+        return Worker(self.platform.database, self.all_handlers(), self.platform.clock, drain)
+
+    def schedules(self) -> list[Schedule]:
+        return [schedule for module in self.modules for schedule in module.schedules]
+
+    def clockwork(self) -> Clockwork:
+        return Clockwork(self.platform.database, self.schedules(), self.platform.clock)
+
+    def console(self) -> Console:
+        """What operators look through."""
+        return Console(self.platform.database, self.platform.clock, self.all_handlers(), self.schedules())
 
     def provided(self, kind: type[T]) -> T:
         """What a context provides of this type, such as its ports. Raises LookupError."""
@@ -116,23 +179,21 @@ class Backend:
 
     @asynccontextmanager
     async def opened(self) -> AsyncIterator["Backend"]:
-        """The database open, and nothing else: for a command of an operator."""
+        """The database open and its readers known, and nothing else: for a command of an operator."""
         await self.platform.database.open()
         try:
+            await self.readers().register()
             yield self
         finally:
+            for close in self.closing:
+                await close()
             await self.platform.database.close()
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator["Backend"]:
         """Open the database and run what must run beside the requests, until the block is left."""
-        database = self.platform.database
-        loops: Sequence[Callable[[], Awaitable[None]]] = [
-            self.relay().run,
-            partial(prune, database, self.platform.clock),
-            partial(measure, database, _show_outbox),
-            *(loop for module in self.modules for loop in module.background),
-        ]
+        readers = self.readers()
+        loops = [*self._loops(), readers.watch]
         async with AsyncExitStack() as stack:
             await stack.enter_async_context(self.opened())
             for prepare in (step for module in self.modules for step in module.before):
@@ -140,6 +201,23 @@ class Backend:
             tasks = [asyncio.ensure_future(forever(loop)) for loop in loops]
             stack.push_async_callback(_cancel, tasks)
             yield self
+
+    def _loops(self) -> list[Callable[[], Awaitable[None]]]:
+        platform, kept = self.platform, self.platform.settings.messages
+        retention = Retention(
+            events=timedelta(days=kept.keep_events_days) if kept.keep_events_days else None,
+            finished=timedelta(days=kept.keep_finished_days),
+            dead=timedelta(days=kept.keep_dead_days),
+        )
+        return [
+            *([self.worker().run, self.readers().report] if kept.embedded_worker else []),
+            self.clockwork().run,
+            partial(prune, platform.database, platform.clock, retention),
+            partial(measure, platform.database, platform.clock),
+            Sealer(platform.database, platform.clock).run,
+            self.refusals.run,
+            *(loop for module in self.modules for loop in module.background),
+        ]
 
 
 async def forever(loop: Callable[[], Awaitable[None]]) -> None:
@@ -150,12 +228,6 @@ async def forever(loop: Callable[[], Awaitable[None]]) -> None:
         except Exception:
             log.exception("background_failed")
         await asyncio.sleep(RESTART_SECONDS)
-
-
-def _show_outbox(pending: int, dead: int) -> None:
-    outbox_pending.set(pending)
-    outbox_dead.set(dead)
-    look()
 
 
 async def _cancel(tasks: Sequence["asyncio.Future[None]"]) -> None:
@@ -204,9 +276,13 @@ def http_application(backend: Backend, limiter: RateLimiter | None = None) -> An
         headers=headers,
         max_body=settings.http.max_body_bytes,
         pages=document_routes(lru_cache(1)(partial(openapi_document, backend))) if settings.http.docs else (),
+        refused=backend.refusals.note,
     )
     application = Application(bind(backend, edge), edge)
-    return with_cors(application, settings.http.cors_origins, application.headers)
+    own = [module for module in backend.modules if module.name not in backend.elsewhere]
+    token = settings.service_token.get_secret_value() if settings.service_token else None
+    with_origins = with_cors(application, settings.http.cors_origins, application.headers)
+    return with_contracts(with_origins, own, edge, token)
 
 
 def bind(backend: Backend, edge: Edge) -> list[Bound]:
@@ -221,6 +297,7 @@ def bind(backend: Backend, edge: Edge) -> list[Bound]:
     }
     fixed: dict[Any, Any] = {
         Database: backend.platform.database,
+        Console: backend.console(),
         health.Probes: health.Probes({"database": partial(_ping, backend.platform.database)}, render_metrics),
         **{type(thing): thing for module in backend.modules for thing in module.provides},
     }
@@ -249,7 +326,7 @@ async def _ping(database: Database) -> None:
 def openapi_document(backend: Backend) -> bytes:
     """The OpenAPI document of the enabled contexts, as JSON. FastAPI is loaded only for this."""
     types = {type(thing) for module in backend.modules for thing in module.provides}
-    provided = {*PROVIDED, Database, ListRequest, health.Probes, health.Operator, *types}
+    provided = {*PROVIDED, Database, Console, ListRequest, health.Probes, health.Operator, *types}
     openapi = import_module("bailiwick.kernel.http.openapi")
     content: bytes = openapi.document(backend.operations, provided, server="", version=version("bailiwick"))
     return content

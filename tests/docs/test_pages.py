@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 from bailiwick.cli import app
 from bailiwick.kernel import observability
 from bailiwick.kernel.http import health
-from bailiwick.kernel.messaging.outbox import metadata
+from bailiwick.kernel.messaging.tables import metadata
 from bailiwick.kernel.settings import Settings, sources
 from bailiwick.kernel.settings.keys import keys_of
 from tests.docs.pages import PAGES, ROOT, blocks, commands, headings, links, names

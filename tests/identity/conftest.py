@@ -26,7 +26,8 @@ from bailiwick.identity.infrastructure.passwords import Argon2Passwords, Hashing
 from bailiwick.kernel.application import Actor, Contention
 from bailiwick.kernel.database.migrations import upgrade_async
 from bailiwick.kernel.domain import Event
-from bailiwick.kernel.messaging.relay import Relay, Subscription
+from bailiwick.kernel.messaging.handlers import Subscription, delivery
+from bailiwick.kernel.messaging.worker import Worker
 from bailiwick.kernel.settings import Settings
 from bailiwick.kernel.settings.sections import Database
 from bailiwick.main import Backend
@@ -80,12 +81,11 @@ class Town:
     async def deliver(self) -> None:
         """Let the subscribers of identity read what happened."""
         subscriptions = [
-            Subscription(f"test.{kind.__name__}", kind, partial(react, ports=self.ports))
+            Subscription(f"identity.{react.__name__}", kind, partial(react, ports=self.ports))
             for kind, react in REACTIONS
         ]
-        relay = Relay(self.backend.platform.database, subscriptions, lambda: self.now)
-        while await relay.deliver_batch():
-            pass
+        platform = self.backend.platform
+        await Worker(platform.database, list(map(delivery, subscriptions)), platform.clock).until_idle()
 
     async def join(self, email: str = "ada@example.com", role: str = "user") -> User:
         """A user with that role and the password of all tests, signed in nowhere."""

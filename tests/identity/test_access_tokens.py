@@ -36,7 +36,7 @@ NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 TOKENS = JwtAccessTokens(RING, issuer=ISSUER)
 TOKEN = TOKENS.issue(USER, STAFF, SESSION, NOW)
 HEAD, BODY, SIGNATURE = TOKEN.split(".")
-VERIFIER = TokenVerifier(RING, issuer=ISSUER, now=NOW.timestamp)
+VERIFIER = TokenVerifier(TOKENS.public_keys, issuer=ISSUER, now=NOW.timestamp)
 
 Claims = dict[str, Any]
 
@@ -217,7 +217,7 @@ def test_no_character_of_a_token_can_be_changed(place: int, character: str) -> N
 
 def test_a_token_is_refused_from_its_last_second_on() -> None:
     at = {"seconds": NOW.timestamp() + 899}
-    verifier = TokenVerifier(RING, issuer=ISSUER, now=lambda: at["seconds"])
+    verifier = TokenVerifier(TOKENS.public_keys, issuer=ISSUER, now=lambda: at["seconds"])
     verifier.verify(TOKEN)
     at["seconds"] += 1
     with pytest.raises(Unauthenticated, match="expired"):
@@ -226,7 +226,9 @@ def test_a_token_is_refused_from_its_last_second_on() -> None:
 
 def test_after_a_change_of_the_secret_key_old_tokens_hold_and_new_ones_have_the_new_key() -> None:
     ring = KeyRing("another secret key that is long too", [SECRET])
-    verifier = TokenVerifier(ring, issuer=ISSUER, now=NOW.timestamp)
+    verifier = TokenVerifier(
+        JwtAccessTokens(ring, issuer=ISSUER).public_keys, issuer=ISSUER, now=NOW.timestamp
+    )
     new = JwtAccessTokens(ring, issuer=ISSUER).issue(USER, STAFF, SESSION, NOW)
     assert verifier.verify(TOKEN).actor == verifier.verify(new).actor
     assert json.loads(decoded(new.split(".")[0]))["kid"] != KEY.kid
@@ -235,7 +237,8 @@ def test_after_a_change_of_the_secret_key_old_tokens_hold_and_new_ones_have_the_
 
 
 def test_a_withdrawn_key_is_refused() -> None:
-    verifier = TokenVerifier(KeyRing("another secret key that is long too"), issuer=ISSUER, now=NOW.timestamp)
+    others = JwtAccessTokens(KeyRing("another secret key that is long too"), issuer=ISSUER).public_keys
+    verifier = TokenVerifier(others, issuer=ISSUER, now=NOW.timestamp)
     with pytest.raises(Unauthenticated):
         verifier.verify(TOKEN)
 

@@ -17,7 +17,17 @@ from bailiwick.kernel.database.mapper import Mapper
 from bailiwick.kernel.database.unit_of_work import SqlRepository, SqlUnitOfWork
 from bailiwick.kernel.domain import Aggregate, NotFound
 from tests.kernel.aggregates import any_of, fresh, shipped_mappers, state, unconstrained
-from tests.kernel.samples import Board, Money, Shelf, Wood, boards, create_tables, database_at, shelves
+from tests.kernel.samples import (
+    Board,
+    Money,
+    Shelf,
+    Wood,
+    boards,
+    create_tables,
+    database_at,
+    messages,
+    shelves,
+)
 
 MAPPERS = shipped_mappers() | {"samples.Shelf": Mapper(Shelf, shelves, boards=boards)}
 
@@ -89,7 +99,7 @@ def test_every_shipped_aggregate_is_found() -> None:
 @pytest.mark.parametrize("name", MAPPERS)
 async def test_any_aggregate_is_kept_whole(name: str, database_url: str) -> None:
     mapper, metadata = unconstrained(MAPPERS[name])
-    await create_tables(database_url, metadata)
+    await create_tables(database_url, messages, metadata)
     database = database_at(database_url)
     await database.open()
 

@@ -147,9 +147,9 @@ def test_a_drift_of_the_code_is_seen(database_url: str) -> None:
         changed = MetaData()
         for table in messages.tables.values():
             table.to_metadata(changed)
-        outbox: Table = changed.tables["kernel_outbox"]
-        outbox.append_column(Column("new", Integer))
-        Index("ix_new", outbox.c.type)
+        events: Table = changed.tables["kernel_event"]
+        events.append_column(Column("new", Integer))
+        Index("ix_new", events.c.schema)
         Table("kernel_new", changed, Column("id", Text))
         return list(compare_metadata(MigrationContext.configure(connection), changed))
 

@@ -247,12 +247,12 @@ def test_invented_methods_share_one_label() -> None:
 
 def test_a_watched_gauge_shows_what_is_read_at_each_look() -> None:
     numbers = iter([3.0, 4.0])
-    observability.watch(observability.outbox_pending, lambda: next(numbers))
+    observability.watch(observability.hash_pool_busy, lambda: next(numbers))
     try:
-        assert sample(render_metrics(), "outbox_pending") == 3
-        assert sample(render_metrics(), "outbox_pending") == 4
+        assert sample(render_metrics(), "password_hash_busy") == 3
+        assert sample(render_metrics(), "password_hash_busy") == 4
     finally:
-        observability.watch(observability.outbox_pending, lambda: 0)
+        observability.watch(observability.hash_pool_busy, lambda: 0)
 
 
 COST = """

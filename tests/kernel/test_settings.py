@@ -95,6 +95,82 @@ def test_a_list_is_written_with_commas_or_as_json(written: str, monkeypatch: pyt
     assert Settings.load().contexts == ["identity", "tasks"]
 
 
+REMOTES = {"identity": "http://10.0.0.5:8000", "profiles": "https://profiles.example.com"}
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        "identity=http://10.0.0.5:8000/, profiles=https://profiles.example.com",
+        '{"identity": "http://10.0.0.5:8000", "profiles": "https://profiles.example.com"}',
+    ],
+)
+def test_texts_by_name_are_written_with_commas_or_as_json(
+    written: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("BAILIWICK_CONTEXTS", "tasks")
+    monkeypatch.setenv("BAILIWICK_SERVICE_TOKEN", LONG)
+    monkeypatch.setenv("BAILIWICK_REMOTES", written)
+    settings = Settings.load()
+    assert settings.remotes == REMOTES
+    assert settings.shown()["remotes"] == ", ".join(f"{name}={url}" for name, url in REMOTES.items())
+
+
+def test_texts_by_name_are_a_table_of_the_file(tmp_path: Path) -> None:
+    (tmp_path / "bailiwick.toml").write_text(
+        f'contexts = ["tasks"]\nservice_token = "{LONG}"\n[remotes]\nidentity = "http://10.0.0.5:8000"\n'
+    )
+    assert Settings.load().remotes == {"identity": "http://10.0.0.5:8000"}
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        (
+            {"BAILIWICK_REMOTES": "tasks=http://10.0.0.5:8000"},
+            "names tasks, which this process carries itself",
+        ),
+        ({"BAILIWICK_REMOTES": "bailiwick.tasks=http://10.0.0.5:8000"}, "which this process carries itself"),
+        ({"BAILIWICK_REMOTES": "identity=http://a, identity=http://b"}, "names the same thing twice"),
+        ({"BAILIWICK_REMOTES": "identity"}, "must look like https://app.example.com"),
+        ({"BAILIWICK_REMOTES": "http://10.0.0.5:8000"}, "must look like https://app.example.com"),
+        ({"BAILIWICK_REMOTES": "=http://10.0.0.5:8000"}, "has an address without a context"),
+        ({"BAILIWICK_REMOTES": "{"}, "is not a valid JSON object"),
+        ({"BAILIWICK_REMOTES": '{"identity": 7}'}, "should be a valid string"),
+        ({"BAILIWICK_SERVICE_TOKEN": ""}, "service_token is missing, and remotes are asked with it"),
+        ({"BAILIWICK_SERVICE_TOKEN": LONG[:-1]}, "is shorter than 32 characters"),
+        ({"SECRET_KEY": LONG}, "service_token is the secret_key"),
+    ],
+)
+def test_remotes_that_cannot_be_asked_are_refused(
+    changes: dict[str, str], said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sound = {
+        "BAILIWICK_CONTEXTS": "tasks",
+        "BAILIWICK_REMOTES": "identity=http://10.0.0.5:8000",
+        "BAILIWICK_SERVICE_TOKEN": LONG,
+    }
+    for name, value in (sound | changes).items():
+        monkeypatch.setenv(name, value)
+    message = refused()
+    assert said in message
+    assert "have 1 problem" in message
+    for name in changes:
+        monkeypatch.setenv(name, sound.get(name, ""))
+    assert Settings.load().remotes == {"identity": "http://10.0.0.5:8000"}
+
+
+def test_production_refuses_the_service_token_that_everybody_knows(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in SOUND_PRODUCTION.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("BAILIWICK_SERVICE_TOKEN", DEVELOPMENT_KEY)
+    assert "service_token holds the value that everybody knows" in refused()
+    monkeypatch.setenv("BAILIWICK_SERVICE_TOKEN", LONG[::-1])
+    monkeypatch.setenv("BAILIWICK_CONTEXTS", "tasks")
+    monkeypatch.setenv("BAILIWICK_REMOTES", "identity=http://10.0.0.5:8000")
+    assert "unencrypted" in " ".join(Settings.load().warnings())
+
+
 def test_the_public_url_follows_the_address_until_it_is_set(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PORT", "9000")
     assert Settings.load().http.public_url == "http://127.0.0.1:9000"

@@ -11,7 +11,7 @@ from sqlalchemy import bindparam, func, select, update
 
 from bailiwick.kernel.application import Contention, Unavailable
 from bailiwick.kernel.database.connections import Database, Duplicate
-from bailiwick.kernel.messaging.outbox import outbox
+from bailiwick.kernel.messaging.tables import events
 from tests.kernel.samples import (
     NOON,
     NameTaken,
@@ -26,7 +26,7 @@ from tests.kernel.samples import (
 )
 
 SHELVES = select(func.count()).select_from(shelves)
-EVENTS = select(outbox.c.type, outbox.c.payload, outbox.c.aggregate_version).order_by(outbox.c.id)
+EVENTS = select(events.c.type, events.c.payload, events.c.aggregate_version).order_by(events.c.id)
 UNGUARDED = update(shelves).where(shelves.c.id == bindparam("who")).values(count=bindparam("new_count"))
 BLOCKED = "SELECT pid FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND pid <> pg_backend_pid()"
 OPEN = (
@@ -268,7 +268,7 @@ async def test_a_backend_that_dies_in_the_middle_leaves_nothing_half(postgresql_
     one = await stored(database, a_shelf("one"))
     rival = await asyncpg.connect(postgresql_url)
     async with rival.transaction():
-        await rival.execute("LOCK kernel_outbox IN ACCESS EXCLUSIVE MODE")
+        await rival.execute("LOCK kernel_event IN ACCESS EXCLUSIVE MODE")
         async with SampleUnitOfWork(database) as uow:
             uow.shelves.raise_count("one")
             uow.shelves.add(a_shelf("two"))

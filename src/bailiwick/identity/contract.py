@@ -5,6 +5,7 @@ No event carries a password, a hash or a token.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 from typing import Protocol
 from uuid import UUID
@@ -146,4 +147,30 @@ class Identity(Protocol):
 
     async def people(self, ids: Sequence[UUID]) -> dict[UUID, Person]:
         """Those of `ids` (at most 100) that exist and are not deleted."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class AccessNews:
+    """What it takes to tell which access tokens count.
+
+    `keys` are the public keys (Ed25519, base64url: the `x` of RFC 8037) with one of which a token of
+    `issuer` is signed. `token_seconds` is the life of a token. Of what was revoked since the moment that
+    was asked for, `ended` are sessions and `stamps` the security stamps of accounts: tokens with a lower
+    one no longer hold. `asked_at` is when this was looked up, by identity's clock.
+    """
+
+    issuer: str
+    keys: tuple[str, ...]
+    token_seconds: int
+    ended: frozenset[UUID]
+    stamps: dict[UUID, int]
+    asked_at: datetime
+
+
+class AccessTokens(Protocol):
+    """What a process must know, and ask again and again, to tell whose access token counts."""
+
+    async def access_news(self, since: datetime | None) -> AccessNews:
+        """What was revoked after `since`; None: everything that a token which still lives could name."""
         ...

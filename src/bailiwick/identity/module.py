@@ -7,6 +7,7 @@ from functools import partial
 from bailiwick.identity.application import subscribers
 from bailiwick.identity.application.ports import IdentityPorts, IdentityRules, Mail, RegistrationMode
 from bailiwick.identity.contract import (
+    AccessTokens,
     EmailVerificationRequested,
     Identity,
     IdentityPermission,
@@ -24,7 +25,7 @@ from bailiwick.identity.infrastructure.key_ring import KeyRing
 from bailiwick.identity.infrastructure.mail import ConsoleMail, SmtpMail
 from bailiwick.identity.infrastructure.passwords import Argon2Passwords, HashingSettings, common_passwords
 from bailiwick.identity.infrastructure.queries import SqlIdentity
-from bailiwick.identity.infrastructure.revocations import Revocations
+from bailiwick.identity.infrastructure.revocations import Revocations, SqlAccessTokens
 from bailiwick.identity.infrastructure.roles import KnownRoles
 from bailiwick.identity.infrastructure.seals import HmacSeals
 from bailiwick.identity.infrastructure.tokens import JwtAccessTokens, TokenVerifier
@@ -33,7 +34,7 @@ from bailiwick.identity.infrastructure.usernames import ProfileUsernames
 from bailiwick.identity.interfaces.http import sign_in, users
 from bailiwick.kernel.domain import Event
 from bailiwick.kernel.http.authentication import Authentication
-from bailiwick.kernel.messaging.relay import Subscription
+from bailiwick.kernel.messaging.handlers import Subscription
 from bailiwick.kernel.module import Module, Platform
 from bailiwick.kernel.observability import hash_pool_busy, hash_pool_waiting, watch
 from bailiwick.kernel.settings import Settings
@@ -47,8 +48,9 @@ def module(platform: Platform) -> Module:
     )
     issuer, seconds = settings.http.public_url, settings.sessions.access_seconds
     tokens = JwtAccessTokens(ring, issuer=issuer, seconds=seconds)
-    authentication = Authentication(TokenVerifier(ring, issuer=issuer).verify)
-    revocations = Revocations(database, authentication, platform.clock, seconds)
+    access, verifier = SqlAccessTokens(database, tokens, platform.clock), TokenVerifier()
+    authentication = Authentication(verifier.verify)
+    revocations = Revocations(access, verifier, authentication)
     ports = _ports(platform, ring, tokens)
     opened = ports.rules.registration is RegistrationMode.OPEN
     registration = sign_in.open_router if opened else sign_in.verified_router
@@ -57,7 +59,7 @@ def module(platform: Platform) -> Module:
         routers=(registration, sign_in.router, users.router, sign_in.root),
         provides=(ports, tokens),
         subscriptions=_subscriptions(ports),
-        contracts={Identity: SqlIdentity(database)},
+        contracts={Identity: SqlIdentity(database), AccessTokens: access},
         permissions=frozenset(IdentityPermission),
         authentication=authentication,
         before=(revocations.read,),

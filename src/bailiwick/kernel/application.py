@@ -4,17 +4,20 @@ from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
-from datetime import datetime
-from typing import Generic, Protocol, TypeVar
+from datetime import datetime, timedelta
+from typing import Any, Generic, Protocol, TypeVar
 from uuid import UUID
 
 from bailiwick.kernel.domain import Aggregate, Conflict, Forbidden
+from bailiwick.kernel.jobs import Job, Priority
+from bailiwick.kernel.processes import Process
 
 A = TypeVar("A", bound=Aggregate)
 Id = TypeVar("Id", bound=UUID)
 IdIn = TypeVar("IdIn", bound=UUID, contravariant=True)
 Result = TypeVar("Result")
 Item = TypeVar("Item")
+State = TypeVar("State")
 
 EVERY_PERMISSION = "*"
 
@@ -103,6 +106,30 @@ class UnitOfWork(AbstractAsyncContextManager["UnitOfWork"], Protocol):
         """
         ...
 
+    def enqueue(
+        self,
+        job: Job,
+        *,
+        delay: timedelta = timedelta(0),
+        key: str | None = None,
+        unique: str | None = None,
+        priority: Priority = Priority.NORMAL,
+    ) -> UUID:
+        """Have `job` run after the commit, and after `delay`. Returns its id.
+
+        Jobs of one queue with the same `key` (at most 200 characters) run one after the other, in their
+        order. While a job with the same `unique` key waits or runs, another is not added.
+        """
+        ...
+
+    def start(self, process: Process[State, Any], state: State, *, key: str) -> UUID:
+        """Have `process` run after the commit. Returns its id.
+
+        `key` (1 to 200 characters) is what the events that it waits for name it by: usually the id of an
+        aggregate. Only one process of a kind ever has it: `commit` raises AlreadyStarted for a second.
+        """
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class Page(Generic[Item]):
@@ -117,12 +144,16 @@ class Page(Generic[Item]):
 
 @dataclass(frozen=True, slots=True)
 class Cause:
-    """Why something happens: the request or message at its root, and who stands behind it."""
+    """Why something happens: the request or message at its root, and who stands behind it.
+
+    `what` names what is done: an operation, a subscriber, a job or a command of an operator.
+    """
 
     correlation_id: str = ""
     actor_id: UUID | None = None
     address: str = ""
     user_agent: str = ""
+    what: str = "direct"
 
 
 NO_CAUSE = Cause()

@@ -1,9 +1,11 @@
 """What every domain may build on: aggregates, events, refusals, money. Imports no framework."""
 
 import re
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, ClassVar
+from uuid import UUID
 
 
 class DomainError(Exception):
@@ -44,11 +46,20 @@ class Invalid(DomainError):
 
 @dataclass(frozen=True, kw_only=True)
 class Event:
-    """A fact that others may react to: past tense, plain data, never changed once published."""
+    """A fact that others may react to: past tense, plain data, never changed once published.
+
+    Where its fields must change, `schema` is raised, and `upcasts` says for each older schema how to make
+    a payload of the next one from it.
+    """
 
     occurred_at: datetime
 
     schema: ClassVar[int] = 1
+    upcasts: ClassVar[Mapping[int, Callable[[dict[str, Any]], dict[str, Any]]]] = {}
+
+    def audience(self) -> UUID | None:
+        """The user who is told of it at once where they are connected; None for an event nobody sees."""
+        return None
 
 
 @dataclass(eq=False, kw_only=True)

@@ -8,7 +8,9 @@ from bailiwick.kernel.application import Clock, NewId
 from bailiwick.kernel.database.connections import Database
 from bailiwick.kernel.http.authentication import Authentication
 from bailiwick.kernel.http.routing import Router
-from bailiwick.kernel.messaging.relay import Subscription
+from bailiwick.kernel.messaging.handlers import JobHandler, Subscription
+from bailiwick.kernel.messaging.processes import ProcessHandler
+from bailiwick.kernel.messaging.schedules import Schedule
 from bailiwick.kernel.settings import Settings
 
 T = TypeVar("T")
@@ -44,6 +46,9 @@ class Module:
     routers: tuple[Router, ...]
     provides: tuple[object, ...]
     subscriptions: tuple[Subscription, ...] = ()
+    jobs: tuple[JobHandler, ...] = ()
+    processes: tuple[ProcessHandler, ...] = ()
+    schedules: tuple[Schedule, ...] = ()
     contracts: Mapping[type[Any], Any] = field(default_factory=dict)
     permissions: frozenset[str] = frozenset()
     authentication: Authentication | None = None

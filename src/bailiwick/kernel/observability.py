@@ -241,8 +241,29 @@ def _once(name: str, meaning: str) -> Gauge:
 
 
 in_progress = _everywhere("http_in_progress", "Requests being answered now.")
-outbox_pending = _once("outbox_pending", "Events stored and not yet delivered.")
-outbox_dead = _once("outbox_dead", "Events given up after the last try.")
+work_waiting = Gauge(
+    "work_waiting", "Deliveries and jobs not yet done.", ["queue"], multiprocess_mode="livemostrecent"
+)
+work_oldest = Gauge(
+    "work_oldest_seconds",
+    "How long the oldest delivery or job that could run has been waiting; 0 if none.",
+    ["queue"],
+    multiprocess_mode="livemostrecent",
+)
+work_dead = Gauge(
+    "work_dead",
+    "Deliveries and jobs given up, for an operator.",
+    ["queue"],
+    multiprocess_mode="livemostrecent",
+)
+work_seconds = Histogram(
+    "work_seconds", "Time from the commit of a delivery or job to its end.", ["queue"], buckets=BUCKETS
+)
+work_total = Counter("work_total", "Runs of deliveries and jobs by what came of them.", ["queue", "outcome"])
+transport_up = _once("transport_up", "1 where the broker that carries events answered at the last try.")
+audit_refusals_dropped = Counter(
+    "audit_refusals_dropped_total", "Refusals that found no room to wait for their row in the audit trail."
+)
 hash_pool_busy = _everywhere("password_hash_busy", "Password hashes being computed.")
 hash_pool_waiting = _everywhere("password_hash_waiting", "Requests waiting for a password hash.")
 db_pool_open = _everywhere("db_pool_open", "Database connections open.")

@@ -3,7 +3,7 @@
 from functools import partial
 
 from bailiwick.identity.contract import EmailVerified, Identity, UserDeleted, UserRegistered, UserRestored
-from bailiwick.kernel.messaging.relay import Subscription
+from bailiwick.kernel.messaging.handlers import Subscription
 from bailiwick.kernel.module import Module, Platform
 from bailiwick.profiles.application.ports import ProfilesPorts
 from bailiwick.profiles.application.subscribers import (

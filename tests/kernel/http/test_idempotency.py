@@ -9,7 +9,7 @@ from sqlalchemy import bindparam, func, select
 
 from bailiwick.kernel.database.connections import Database
 from bailiwick.kernel.http.idempotency import idempotency
-from bailiwick.kernel.messaging.outbox import outbox
+from bailiwick.kernel.messaging.tables import events
 from tests.kernel.http.sample_routes import PREFIX, Ledger
 from tests.kernel.http.serving import Served
 from tests.kernel.samples import shelves
@@ -18,7 +18,7 @@ TASKS = "/api/v1/tasks"
 SHELVES = f"{PREFIX}/shelves"
 NAMED = select(func.count()).select_from(shelves).where(shelves.c.name == bindparam("name"))
 KEYS = select(func.count()).select_from(idempotency).where(idempotency.c.key == bindparam("key"))
-EVENTS = select(func.count()).select_from(outbox).where(outbox.c.aggregate_id == bindparam("id"))
+EVENTS = select(func.count()).select_from(events).where(events.c.aggregate_id == bindparam("id"))
 
 
 async def count(database: Database, statement: object, **params: object) -> int:

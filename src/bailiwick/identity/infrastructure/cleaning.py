@@ -10,6 +10,7 @@ from bailiwick.identity.infrastructure.tables import attempts, links, sessions
 from bailiwick.kernel.application import Clock, Unavailable
 from bailiwick.kernel.database.connections import Database
 from bailiwick.kernel.database.statements import Write
+from bailiwick.kernel.failpoints import reached
 
 EVERY_SECONDS = 3600
 KEEP_SESSIONS = timedelta(days=90)
@@ -36,6 +37,7 @@ class Cleaning:
 
     async def clean(self) -> None:
         now = self._clock()
+        reached("cleaning.before_write")
         await self._database.write(
             [
                 Write(_SESSIONS, {"sessions_before": now - KEEP_SESSIONS}),
@@ -43,3 +45,4 @@ class Cleaning:
                 Write(_ATTEMPTS, {"attempts_before": now - KEEP_ATTEMPTS}),
             ]
         )
+        reached("cleaning.after_write")

@@ -2,11 +2,13 @@
 
 import asyncio
 from contextlib import suppress
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from sqlalchemy import bindparam, select, union
 
+from bailiwick.identity.contract import AccessNews, AccessTokens
 from bailiwick.identity.infrastructure.tables import sessions, users
+from bailiwick.identity.infrastructure.tokens import JwtAccessTokens, TokenVerifier
 from bailiwick.kernel.application import Clock, Unavailable
 from bailiwick.kernel.database.connections import Database
 from bailiwick.kernel.http.authentication import Authentication
@@ -26,30 +28,48 @@ _ENDED = union(
 _STAMPS = select(users.c.id, users.c.role_stamp).where(users.c.updated_at > _since)
 
 
-class Revocations:
-    """Reads what ended lately and has `authentication` learn it. `token_seconds` is a token's life."""
+class SqlAccessTokens:
+    """Answers, here and to other processes, what revokes access tokens."""
 
-    def __init__(
-        self, database: Database, authentication: Authentication, clock: Clock, token_seconds: int
-    ) -> None:
-        self._database, self._authentication, self._clock = database, authentication, clock
-        self._token_seconds = token_seconds
-        # At first, everything that a token in circulation could still name.
-        self._since = clock() - timedelta(seconds=token_seconds) - OVERLAP
+    def __init__(self, database: Database, tokens: JwtAccessTokens, clock: Clock) -> None:
+        self._database, self._tokens, self._clock = database, tokens, clock
 
-    async def watch(self) -> None:
-        """Until cancelled. While the database is away, what is known grows old and requests are refused."""
-        while True:
-            await asyncio.sleep(EVERY_SECONDS)
-            with suppress(Unavailable):
-                await self.read()
-
-    async def read(self) -> None:
-        """Take in what was revoked since the last time, with some overlap."""
-        now, since = self._clock(), self._since
+    async def access_news(self, since: datetime | None) -> AccessNews:
+        now, tokens = self._clock(), self._tokens
+        since = since or now - timedelta(seconds=tokens.seconds) - OVERLAP
         ended = await self._database.all(_ENDED, since=since)
         stamps = await self._database.all(_STAMPS, since=since)
-        self._authentication.learn(
-            {row[0] for row in ended}, {row[0]: row[1] for row in stamps}, self._token_seconds
+        return AccessNews(
+            issuer=tokens.issuer,
+            keys=tokens.public_keys,
+            token_seconds=tokens.seconds,
+            ended=frozenset(row[0] for row in ended),
+            stamps={row[0]: row[1] for row in stamps},
+            asked_at=now,
         )
-        self._since = now - OVERLAP
+
+
+class Revocations:
+    """Has `verifier` and `authentication` learn what `tokens` knows, wherever identity is."""
+
+    def __init__(self, tokens: AccessTokens, verifier: TokenVerifier, authentication: Authentication) -> None:
+        self._tokens, self._verifier, self._authentication = tokens, verifier, authentication
+        self._since: datetime | None = None
+
+    async def watch(self) -> None:
+        """Until cancelled. While identity is away, what is known grows old and requests are refused."""
+        while True:
+            await asyncio.sleep(EVERY_SECONDS)
+            await self.try_to_read()
+
+    async def try_to_read(self) -> None:
+        with suppress(Unavailable):
+            await self.read()
+
+    async def read(self) -> None:
+        """Take in what was revoked since the last time, with some overlap. Raises Unavailable."""
+        news = await self._tokens.access_news(self._since)
+        if self._verifier.trust(news.keys, news.issuer):
+            self._authentication.forget()
+        self._authentication.learn(news.ended, news.stamps, news.token_seconds)
+        self._since = news.asked_at - OVERLAP

@@ -4,7 +4,7 @@ import json
 import re
 import time
 from base64 import urlsafe_b64encode
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -57,7 +57,7 @@ class SigningKey:
         private = Ed25519PrivateKey.from_private_bytes(secret)
         pair = OKPKey.import_key(private)
         kid = pair.thumbprint()
-        header = {"alg": ALGORITHM, "typ": "at+jwt", "kid": kid}
+        header = _header(kid)
         return cls(private, pair, kid, header, _encoded(header))
 
     def sign(self, claims: dict[str, Any]) -> str:
@@ -87,16 +87,21 @@ class JwtAccessTokens:
         self, ring: KeyRing, *, issuer: str, audience: str = "bailiwick", seconds: int = 900
     ) -> None:
         self._keys = [SigningKey.of(secret) for secret in ring.keys("access")]
-        self._issuer, self._audience, self._seconds = issuer, audience, seconds
+        self.issuer, self._audience, self._seconds = issuer, audience, seconds
 
     @property
     def seconds(self) -> int:
         return self._seconds
 
+    @property
+    def public_keys(self) -> tuple[str, ...]:
+        """The current key and those that still verify, as `TokenVerifier` takes them."""
+        return tuple(key.published()["x"] for key in self._keys)
+
     def issue(self, user: User, role: Role, session_id: SessionId, now: datetime) -> str:
         issued_at = int(now.timestamp())
         claims = {
-            "iss": self._issuer,
+            "iss": self.issuer,
             "aud": self._audience,
             "sub": str(user.id),
             "sid": str(session_id),
@@ -115,21 +120,31 @@ class JwtAccessTokens:
 
 
 class TokenVerifier:
-    """Accepts what JwtAccessTokens issues with the same settings, and nothing else."""
+    """Accepts what JwtAccessTokens issues with the private halves of the trusted keys, and nothing else."""
 
     def __init__(
         self,
-        ring: KeyRing,
+        public_keys: Sequence[str] = (),
         *,
-        issuer: str,
+        issuer: str = "",
         audience: str = "bailiwick",
         now: Callable[[], float] = time.time,
     ) -> None:
-        keys = [SigningKey.of(secret) for secret in ring.keys("access")]
+        self._audience, self._now = audience, now
+        self._trusted: tuple[Sequence[str], str] = ((), "")
+        self._keys: dict[str, OKPKey] = {}
+        self.trust(public_keys, issuer)
+
+    def trust(self, public_keys: Sequence[str], issuer: str) -> bool:
+        """Accept tokens of `issuer` signed with one of these keys and no others. Whether that is a change."""
+        if self._trusted == (public_keys, issuer):
+            return False
+        pairs = [OKPKey.import_key({"kty": "OKP", "crv": "Ed25519", "x": x}) for x in public_keys]
         # Headers are compared as they are written: no algorithm, key or extension that a token names
         # is ever looked at.
-        self._keys = {key.written: key.pair for key in keys}
-        self._issuer, self._audience, self._now = issuer, audience, now
+        self._keys = {_encoded(_header(pair.thumbprint())): pair for pair in pairs}
+        self._trusted = (public_keys, issuer)
+        return True
 
     def verify(self, token: str) -> VerifiedToken:
         """Who the token speaks for. Raises Unauthenticated."""
@@ -151,7 +166,7 @@ class TokenVerifier:
             raise ValueError("claims are missing or unknown")
         if any(type(claims[name]) is not kind for name, kind in CLAIMS.items()):
             raise ValueError("a claim has the wrong type")
-        if claims["iss"] != self._issuer or claims["aud"] != self._audience:
+        if claims["iss"] != self._trusted[1] or claims["aud"] != self._audience:
             raise ValueError("the token is from or for somebody else")
         now = self._now()
         if claims["iat"] > now + CLOCK_SKEW:
@@ -165,6 +180,10 @@ class TokenVerifier:
             session_id=UUID(claims["sid"]),
         )
         return VerifiedToken(actor, claims["stamp"], float(claims["exp"]))
+
+
+def _header(kid: str) -> dict[str, str]:
+    return {"alg": ALGORITHM, "typ": "at+jwt", "kid": kid}
 
 
 def _encoded(content: dict[str, Any]) -> str:

@@ -39,8 +39,8 @@ Id = Uuid()
 UtcDateTime = DateTime(timezone=True).with_variant(_SqliteUtc(), "sqlite")
 """An aware time in UTC, to the microsecond."""
 
-Json = JSON().with_variant(JSONB(), "postgresql")
-"""Plain JSON data."""
+Json = JSON(none_as_null=True).with_variant(JSONB(none_as_null=True), "postgresql")
+"""Plain JSON data. None is SQL's NULL."""
 
 Sequence = BigInteger().with_variant(Integer(), "sqlite")
 """An integer key that the database counts up."""

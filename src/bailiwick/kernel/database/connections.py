@@ -1,7 +1,7 @@
 """What a database is to the rest of the kernel, whichever engine is behind it."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 from sqlalchemy import Dialect
@@ -42,14 +42,17 @@ class Database(Protocol):
     """Reads run outside a transaction; `write` is one transaction.
 
     All raise kernel Unavailable when the database does not answer. `round_trips` and `statements`
-    only grow: budgets in tests read their differences. `committed` is set after each `write`, so
-    that the relay need not wait for its next poll.
+    only grow: budgets in tests read their differences. `readers` says for each type of event which
+    queues get a piece of work for it. `work_added` is set when a unit of work has left some, and
+    `event_added` when it has recorded an event, so that nobody here need wait for the next poll.
     """
 
     dialect: Dialect
     statements: int
     round_trips: int
-    committed: asyncio.Event
+    readers: Mapping[str, Sequence[str]]
+    work_added: asyncio.Event
+    event_added: asyncio.Event
 
     async def open(self) -> None: ...
 

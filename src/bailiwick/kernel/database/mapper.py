@@ -10,7 +10,7 @@ import types
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields, is_dataclass
 from enum import Enum
-from typing import Any, Generic, TypeVar, Union, get_args, get_origin, get_type_hints
+from typing import Any, Generic, NamedTuple, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from pydantic import TypeAdapter
 from sqlalchemy import Select, Table, Update, and_, bindparam, delete, insert, select, update
@@ -20,6 +20,23 @@ from bailiwick.kernel.domain import Aggregate
 
 A = TypeVar("A", bound=Aggregate)
 Snapshot = tuple[dict[str, Any], list[list[dict[str, Any]]]]
+
+
+class Changes(NamedTuple):
+    """What it takes to store an aggregate, and what the audit trail says of it.
+
+    `fields` are the names of what changed; `values` gives old and new only for those that may be shown.
+    `subject` is the id of what the aggregate is about, where that is something else.
+    """
+
+    removals: list[Write]
+    writes: list[Write]
+    fields: list[str]
+    values: dict[str, tuple[Any, Any]]
+    subject: Any = None
+
+
+NOTHING = Changes([], [], [], {})
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,11 +156,24 @@ def _check(kind: Any, table: Table, columns: Sequence[str]) -> None:
 class Mapper(Generic[A]):
     """Loads and stores one kind of aggregate. Every column of the table must belong to a field.
 
-    `children` names the table of each list field. Raises TypeError for a table that does not fit.
+    `children` names the table of each list field. `audited` are the columns whose values, old and new, the
+    audit trail may keep: of all others it knows only that they changed. `subject` is the column that says
+    whom it is about, where that is not itself. Raises TypeError for a table that does not fit.
     """
 
-    def __init__(self, kind: type[A], table: Table, **children: Table) -> None:
+    def __init__(
+        self,
+        kind: type[A],
+        table: Table,
+        *,
+        audited: Collection[str] = (),
+        subject: str = "id",
+        **children: Table,
+    ) -> None:
         self.kind, self.table = kind, table
+        if unknown := set(audited) - set(table.c.keys()):
+            raise TypeError(f"{table.name} has no columns {sorted(unknown)} to be audited")
+        self.audited, self._subject = frozenset(audited), table.c[subject].name
         self._parts = _parts(kind, table, children=children)
         self._columns = tuple(column for part in self._parts for column in part.columns)
         _check(kind, table, self._columns)
@@ -178,27 +208,33 @@ class Mapper(Generic[A]):
         """What would be stored now: the root's columns, and those of each child."""
         return self.dump(aggregate), [c.dump_all(getattr(aggregate, c.field)) for c in self.children]
 
-    def writes(self, aggregate: A, loaded: Snapshot | None) -> tuple[list[Write], list[Write]]:
-        """What it takes to store the aggregate: removals of child rows, and the rest.
+    def writes(self, aggregate: A, loaded: Snapshot | None) -> Changes:
+        """What it takes to store the aggregate; nothing if nothing changed.
 
-        Empty if nothing changed. Otherwise the root's version is written one higher, guarded by the
-        version that was loaded, also where only a child changed.
+        Otherwise the root's version is written one higher, guarded by the version that was loaded, also
+        where only a child changed.
         """
         root, children = self.snapshot(aggregate)
         before = loaded[1] if loaded else [[] for _ in children]
-        removals, rest = [], []
+        removals, rest, fields = [], [], []
         for collection, old, new in zip(self.children, before, children, strict=True):
             gone, changed = collection.writes(root["id"], old, new)
             removals += gone
             rest += changed
-        root["version"] = aggregate.version + 1
+            fields += [collection.field] if gone or changed else []
+        root["version"], subject = aggregate.version + 1, root[self._subject]
         if loaded is None:
-            return removals, [Write(self._insert, root, exactly=1), *rest]
-        changes = {name: value for name, value in root.items() if value != loaded[0][name]}
+            values = {name: (None, root[name]) for name in self.audited}
+            return Changes(removals, [Write(self._insert, root, exactly=1), *rest], [], values, subject)
+        was = loaded[0]
+        changes = {name: value for name, value in root.items() if value != was[name]}
         if len(changes) == 1 and not removals and not rest:
-            return [], []
+            return NOTHING
         guard = {"old_id": root["id"], "old_version": aggregate.version}
-        return removals, [Write(self._update_of(changes), _new(changes) | guard, exactly=1), *rest]
+        update = Write(self._update_of(changes), _new(changes) | guard, exactly=1)
+        fields += [name for name in changes if name != "version"]
+        values = {name: (was[name], changes[name]) for name in self.audited & changes.keys()}
+        return Changes(removals, [update, *rest], fields, values, subject)
 
     def _update_of(self, changes: Mapping[str, Any]) -> Update:
         shape = frozenset(changes)

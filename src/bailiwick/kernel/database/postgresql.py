@@ -1,7 +1,7 @@
 """PostgreSQL through asyncpg: one round trip for a read, one for a unit of work."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
 import asyncpg
@@ -12,6 +12,7 @@ from bailiwick.kernel.application import Contention, Unavailable
 from bailiwick.kernel.database.connections import Duplicate, Row, Statements
 from bailiwick.kernel.database.pool import Pool
 from bailiwick.kernel.database.statements import POSTGRESQL, Write, merge
+from bailiwick.kernel.failpoints import reached
 
 T = TypeVar("T")
 
@@ -48,7 +49,8 @@ class PostgresDatabase:
     ) -> None:
         self.dialect = POSTGRESQL
         self.statements = self.round_trips = 0
-        self.committed = asyncio.Event()
+        self.readers: Mapping[str, Sequence[str]] = {}
+        self.work_added, self.event_added = asyncio.Event(), asyncio.Event()
         self._compiled = Statements(self.dialect)
         self._url = url.replace("postgresql+asyncpg://", "postgresql://")
         self._connect_timeout = acquire_timeout
@@ -131,6 +133,7 @@ class PostgresDatabase:
         merged = [self._merged(phase) for phase in phases if phase]
         self.statements += sum(map(len, phases))
         self.round_trips += len(merged) if len(merged) < 2 else len(merged) + 2
+        reached("database.before_write")
         try:
             if len(merged) == 1:
                 [(sql, values)] = merged
@@ -141,7 +144,7 @@ class PostgresDatabase:
             raise Duplicate(str(duplicate.constraint_name)) from duplicate
         except asyncpg.DivisionByZeroError as stale:
             raise Contention("somebody else changed it meanwhile; try again") from stale
-        self.committed.set()
+        reached("database.after_commit")
 
     def _merged(self, writes: Sequence[Write]) -> tuple[str, list[Any]]:
         parts, values = [], []
@@ -156,3 +159,4 @@ async def _in_transaction(connection: Any, merged: Sequence[tuple[str, list[Any]
     async with connection.transaction():
         for sql, values in merged:
             await connection.fetchval(sql, *values)
+        reached("database.before_commit")

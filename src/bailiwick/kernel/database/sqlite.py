@@ -3,7 +3,7 @@
 import asyncio
 import sqlite3
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, TypeVar
@@ -14,6 +14,7 @@ from sqlalchemy.sql.expression import ClauseElement
 from bailiwick.kernel.application import Contention, Unavailable
 from bailiwick.kernel.database.connections import Duplicate, Row, Statements
 from bailiwick.kernel.database.statements import SQLITE, Compiled, Write
+from bailiwick.kernel.failpoints import reached
 
 T = TypeVar("T")
 READERS = 4
@@ -45,7 +46,8 @@ class SqliteDatabase:
         self.path = url.removeprefix("sqlite:///")
         self.dialect = SQLITE
         self.statements = self.round_trips = 0
-        self.committed = asyncio.Event()
+        self.readers: Mapping[str, Sequence[str]] = {}
+        self.work_added, self.event_added = asyncio.Event(), asyncio.Event()
         self._compiled = Statements(self.dialect)
         self._local = threading.local()
         self._connections: list[sqlite3.Connection] = []
@@ -97,17 +99,19 @@ class SqliteDatabase:
         self.statements += len(work)
         self.round_trips += 1
         await self._in(self._writer, lambda connection: _transact(connection, work))
-        self.committed.set()
 
 
 def _transact(connection: sqlite3.Connection, work: Sequence[tuple[Compiled, list[Any], int | None]]) -> None:
+    reached("database.before_write")
     connection.execute("BEGIN IMMEDIATE")
     try:
         for compiled, values, exactly in work:
             touched = connection.execute(compiled.sql, values).rowcount
             if exactly is not None and touched != exactly:
                 raise Contention("somebody else changed it meanwhile; try again")
+        reached("database.before_commit")
         connection.execute("COMMIT")
+        reached("database.after_commit")
     except sqlite3.IntegrityError as refused:
         connection.execute("ROLLBACK")
         words = str(refused)

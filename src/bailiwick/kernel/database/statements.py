@@ -21,9 +21,14 @@ def _to_json(value: object) -> str:
     return orjson.dumps(value, default=plain).decode()
 
 
+def _from_json(stored: str | float) -> Any:
+    """SQLite keeps the text of a mere number as that number."""
+    return orjson.loads(stored) if isinstance(stored, str) else stored
+
+
 POSTGRESQL: Dialect = PGDialect_asyncpg(json_serializer=_to_json)  # type: ignore[no-untyped-call]  # SQLAlchemy leaves it untyped
 SQLITE: Dialect = SQLiteDialect_pysqlite(
-    paramstyle="qmark", json_serializer=_to_json, json_deserializer=orjson.loads
+    paramstyle="qmark", json_serializer=_to_json, json_deserializer=_from_json
 )
 
 

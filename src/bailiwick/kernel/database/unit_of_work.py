@@ -1,7 +1,8 @@
 """The unit of work: reads as they come, then one commit that stores everything or nothing."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from contextvars import ContextVar
+from datetime import timedelta
 from types import TracebackType
 from typing import Any, ClassVar, Generic, Protocol, Self, TypeVar, cast
 from uuid import UUID
@@ -9,29 +10,36 @@ from uuid import UUID
 from sqlalchemy import Index, Table, UniqueConstraint
 from sqlalchemy.sql.expression import ClauseElement
 
-from bailiwick.kernel.application import Stale
+from bailiwick.kernel.application import Contention, Stale
+from bailiwick.kernel.audit.trail import Change, audit_row
 from bailiwick.kernel.database.connections import Database, Duplicate, Row
 from bailiwick.kernel.database.mapper import Mapper
 from bailiwick.kernel.database.statements import Write
 from bailiwick.kernel.domain import Aggregate, DomainError, NotFound
-from bailiwick.kernel.messaging.outbox import stored_event
+from bailiwick.kernel.failpoints import reached
+from bailiwick.kernel.jobs import Job, Priority
+from bailiwick.kernel.messaging.outbox import enqueued, stored_event
+from bailiwick.kernel.messaging.runs import begun
+from bailiwick.kernel.messaging.tables import processes, unique_process, unique_work, work
+from bailiwick.kernel.processes import AlreadyStarted, Process
 
 A = TypeVar("A", bound=Aggregate)
 Id = TypeVar("Id", bound=UUID)
 R = TypeVar("R")
 Result = TypeVar("Result")
+State = TypeVar("State")
 
 
 class Companion(Protocol):
-    """A write that must share the fate of a unit of work, such as the mark that a message was read.
+    """Writes that must share the fate of a unit of work, such as the mark that a message was read.
 
-    `table` is where it goes: where that refuses it as a duplicate, the work was done before and
+    `table` is where they go: where that refuses it as a duplicate, the work was done before and
     `AlreadyDone` is raised instead of storing it again.
     """
 
     table: Table
 
-    def write(self, result: object) -> Write: ...
+    def writes(self, result: object) -> list[Write]: ...
 
     def stored(self) -> None:
         """Told once the commit that it joined has succeeded. A second commit is a mistake to refuse."""
@@ -44,6 +52,9 @@ class AlreadyDone(Exception):
 
 companions: ContextVar[tuple[Companion, ...]] = ContextVar("companions", default=())
 """Joins every commit made in this context: set by whoever runs a handler, never by a handler."""
+
+writer: ContextVar[Callable[..., Awaitable[None]] | None] = ContextVar("writer", default=None)
+"""Takes the place of `Database.write` for the commits of this context, to store several at once."""
 
 
 class SqlUnitOfWork:
@@ -58,6 +69,7 @@ class SqlUnitOfWork:
         self.database = database
         self._tracked: dict[tuple[str, UUID], tuple[Mapper[Any], Aggregate, Any]] = {}
         self._statements: list[Write] = []
+        self._jobs: list[Write] = []
         self._open = False
 
     async def __aenter__(self) -> Self:
@@ -83,6 +95,26 @@ class SqlUnitOfWork:
     def execute(self, statement: ClauseElement, **params: Any) -> None:
         self._statements.append(Write(statement, params))
 
+    def enqueue(
+        self,
+        job: Job,
+        *,
+        delay: timedelta = timedelta(0),
+        key: str | None = None,
+        unique: str | None = None,
+        priority: Priority = Priority.NORMAL,
+    ) -> UUID:
+        """Have `job` run after the commit, as `UnitOfWork.enqueue` says. Returns its id."""
+        id, write = enqueued(job, delay=delay, key=key, unique=unique, priority=priority)
+        self._jobs.append(write)
+        return id
+
+    def start(self, process: Process[State, Any], state: State, *, key: str) -> UUID:
+        """Have `process` run after the commit, as `UnitOfWork.start` says. Returns its id."""
+        id, writes = begun(process, state, key)
+        self._jobs += writes
+        return id
+
     async def commit(self, result: Result) -> Result:
         """Store every change at once, with the events, and hand `result` back. Once per block.
 
@@ -91,30 +123,67 @@ class SqlUnitOfWork:
         if not self._open:
             raise RuntimeError("commit belongs inside the block, and once")
         self._open = False
-        removals, rest = [], []
-        # In one order whoever asks, so that two units of work never wait for each other's rows.
-        for _, (mapper, aggregate, loaded) in sorted(self._tracked.items(), key=_by_key):
-            gone, changed = mapper.writes(aggregate, loaded)
-            removals += gone
-            rest += changed
-            aggregate.version += bool(changed)
-        for _, aggregate, _ in self._tracked.values():
-            rest += [stored_event(aggregate, event) for event in aggregate.pull_events()]
+        changes, removals, rest = self._changes()
+        recorded = self._recorded()
         joined = companions.get()
-        rest += [companion.write(result) for companion in joined]
-        phases = [*_apart(self._statements), removals, rest]
+        follow = [*recorded, *self._jobs, *(write for each in joined for write in each.writes(result))]
+        phases = [*_apart(self._statements), removals, rest + follow]
         if any(phases):
-            try:
-                await self.database.write(*phases)
-            except Duplicate as duplicate:
-                raise self._refusal(duplicate, joined) from duplicate
+            phases[-1].append(audit_row(changes))
+            await self._write(phases, joined)
+            self._wake(recorded)
         for companion in joined:
             companion.stored()
         return result
 
+    def _changes(self) -> tuple[list[Change], list[Write], list[Write]]:
+        """What was done to which aggregate, and the writes of it: removals, and the rest."""
+        changes = [_in_bulk(write) for write in self._statements]
+        removals, rest = [], []
+        # In one order whoever asks, so that two units of work never wait for each other's rows.
+        for (_, key), (mapper, aggregate, loaded) in sorted(self._tracked.items(), key=_by_key):
+            found = mapper.writes(aggregate, loaded)
+            if found.writes:
+                removals += found.removals
+                rest += found.writes
+                aggregate.version += 1
+                kind = mapper.kind.__name__.lower()
+                changes.append(
+                    Change(kind, key, aggregate.version, found.fields, found.values, found.subject)
+                )
+        return changes, removals, rest
+
+    def _recorded(self) -> list[Write]:
+        readers = self.database.readers
+        return [
+            write
+            for _, aggregate, _ in self._tracked.values()
+            for position, event in enumerate(aggregate.pull_events())
+            for write in stored_event(aggregate, event, position, readers)
+        ]
+
+    async def _write(self, phases: Sequence[Sequence[Write]], joined: tuple[Companion, ...]) -> None:
+        write = writer.get() or self.database.write
+        try:
+            reached("unit_of_work.before_write")
+            await write(*phases)
+            reached("unit_of_work.after_write")
+        except Duplicate as duplicate:
+            raise self._refusal(duplicate, joined) from duplicate
+
+    def _wake(self, recorded: Sequence[Write]) -> None:
+        if self._jobs or any("queue" in write.params for write in recorded):
+            self.database.work_added.set()
+        if any(write.params.get("audience") for write in recorded):
+            self.database.event_added.set()
+
     def _refusal(self, duplicate: Duplicate, joined: tuple[Companion, ...]) -> Exception:
         if any(companion.table.name in duplicate.constraint for companion in joined):
             return AlreadyDone()
+        if duplicate.constraint in (unique_work.name, f"{work.name}.unique_key"):
+            return Contention("somebody else has just enqueued the same job")
+        if duplicate.constraint in (unique_process.name, f"{processes.name}.name, {processes.name}.key"):
+            return AlreadyStarted("this has been started before")
         for constraint, refusal in self.refusals.items():
             assert isinstance(constraint.table, Table)
             columns = ", ".join(f"{constraint.table.name}.{column.name}" for column in constraint.columns)
@@ -125,6 +194,11 @@ class SqlUnitOfWork:
 
 def _by_key(tracked: tuple[tuple[str, UUID], object]) -> tuple[str, UUID]:
     return tracked[0]
+
+
+def _in_bulk(write: Write) -> Change:
+    statement: Any = write.statement
+    return Change(f"{statement.table.name} ({statement.__visit_name__})", None, None, (), {})
 
 
 def _apart(writes: Iterable[Write]) -> list[list[Write]]:

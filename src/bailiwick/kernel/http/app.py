@@ -7,13 +7,15 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import quote
+from uuid import UUID
 
 import structlog
 from starlette.routing import BaseRoute
 from starlette.routing import Router as Pages
 
-from bailiwick.kernel.application import Unauthenticated
+from bailiwick.kernel.application import Cause, Unauthenticated
 from bailiwick.kernel.database.connections import Database
+from bailiwick.kernel.domain import DomainError
 from bailiwick.kernel.http import idempotency
 from bailiwick.kernel.http.addresses import neighbourhood
 from bailiwick.kernel.http.authentication import Authentication
@@ -21,7 +23,7 @@ from bailiwick.kernel.http.headers import NO_STORE, with_defaults
 from bailiwick.kernel.http.problems import MEDIA_TYPE, Problem, problem_of
 from bailiwick.kernel.http.requests import Receive, Request, Scope, Send
 from bailiwick.kernel.http.responses import VERSION, Header, Response, render
-from bailiwick.kernel.http.retries import until_uncontended
+from bailiwick.kernel.http.retries import cause_of, until_uncontended
 from bailiwick.kernel.http.routing import Bound, Routes, actor_of
 from bailiwick.kernel.observability import RequestMeter, log_request
 
@@ -31,6 +33,12 @@ PAGES = "pages"
 _VERSIONED = re.compile(r"/api/(v\d+)(?:/|$)")
 
 Check = Callable[[str, str], Awaitable[None]]
+Refused = Callable[[Cause, str, UUID | None], None]
+
+
+def _unnoted(why: Cause, outcome: str, subject_id: UUID | None) -> None:
+    """What is refused leaves no trace."""
+
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +53,7 @@ class Edge:
     headers: list[Header]
     max_body: int
     pages: Sequence[BaseRoute]
+    refused: Refused = _unnoted
 
 
 class Application:
@@ -120,14 +129,22 @@ class Application:
             view = result if operation.view is None else operation.view(result)
             return render(operation, bound.versioned, view, request)
 
-        async def run() -> Any:
-            return await until_uncontended(lambda: bound.endpoint(**arguments), request)
+        if bound.only_reads:
+            return _unless_unchanged(request, answer(await bound.endpoint(**arguments)))
+        why = cause_of(request, operation.id)
 
-        if operation.idempotent and b"idempotency-key" in request.headers:
-            return await idempotency.once(self._edge.database, request, operation.id, run, answer)
-        if not bound.only_reads:
+        async def run() -> Any:
+            return await until_uncontended(lambda: bound.endpoint(**arguments), why)
+
+        try:
+            if operation.idempotent and b"idempotency-key" in request.headers:
+                return await idempotency.once(self._edge.database, request, operation.id, run, answer)
             return _unless_unchanged(request, answer(await run()))
-        return _unless_unchanged(request, answer(await bound.endpoint(**arguments)))
+        except DomainError as refusal:
+            if operation.method != "GET":
+                about = (value for value in arguments.values() if isinstance(value, UUID))
+                self._edge.refused(why, refusal.code, next(about, None))
+            raise
 
     async def _elsewhere(self, request: Request, path: str) -> Response:
         await self._edge.check_rate("anonymous", neighbourhood(request.address))

@@ -62,6 +62,10 @@ class Authentication:
             raise Unauthenticated("the access token was revoked; sign in or refresh")
         return actor
 
+    def forget(self) -> None:
+        """Verify every token anew: the keys that count are others now."""
+        self._known.clear()
+
     def learn(self, ended: Set[UUID], stamps: Mapping[UUID, int], keep_seconds: float) -> None:
         """Take in sessions that ended and stamps that rose, and forget what no token can still name."""
         now = self._now()

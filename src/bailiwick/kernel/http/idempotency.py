@@ -22,7 +22,7 @@ from bailiwick.kernel.http.problems import Problem
 from bailiwick.kernel.http.requests import Request
 from bailiwick.kernel.http.responses import Response
 from bailiwick.kernel.http.routing import actor_of
-from bailiwick.kernel.messaging.outbox import metadata
+from bailiwick.kernel.messaging.tables import metadata
 
 idempotency = Table(
     "kernel_idempotency",
@@ -58,13 +58,13 @@ class KeyMark:
         self._rendered: Response | None = None
         self._row, self._render = row, render
 
-    def write(self, result: object) -> Write:
+    def writes(self, result: object) -> list[Write]:
         if self.answer is not None:
             raise RuntimeError("a request with an Idempotency-Key commits once")
         answer = self._rendered = self._render(result)
         headers = [[name.decode(), value.decode()] for name, value in answer.headers]
         stored = {"status": answer.status, "headers": headers, "body": answer.body}
-        return Write(_INSERT, self._row | stored | {"created_at": datetime.now(UTC)})
+        return [Write(_INSERT, self._row | stored | {"created_at": datetime.now(UTC)})]
 
     def stored(self) -> None:
         self.answer = self._rendered

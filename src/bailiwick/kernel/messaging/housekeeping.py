@@ -1,51 +1,112 @@
-"""Forgets what nobody needs: delivered events, read marks and idempotency keys past their time."""
+"""Forgets what nobody needs any more, and measures what waits."""
 
 import asyncio
-from collections.abc import Callable
-from datetime import timedelta
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
 
 from sqlalchemy import bindparam, delete, func, select
 
 from bailiwick.kernel.application import Clock, Unavailable
-from bailiwick.kernel.database.connections import Database
-from bailiwick.kernel.database.statements import Write
-from bailiwick.kernel.http.idempotency import PRUNE
-from bailiwick.kernel.messaging.outbox import inbox, outbox
+from bailiwick.kernel.database.connections import Database, Row
+from bailiwick.kernel.http.idempotency import PRUNE, idempotency
+from bailiwick.kernel.messaging.tables import events, finished, inbox, work
+from bailiwick.kernel.observability import look, work_dead, work_oldest, work_waiting
 
-KEEP_EVENTS = timedelta(days=14)
 KEEP_KEYS = timedelta(hours=48)
+KEEP_MARKS = timedelta(days=30)
 EVERY_SECONDS = 3600
 MEASURE_SECONDS = 10
+AT_A_TIME = 5000
 
-_EVENTS = delete(outbox).where(outbox.c.done_at < bindparam("before"))
-_PENDING = select(func.count()).where(outbox.c.done_at.is_(None), outbox.c.dead_at.is_(None))
-_DEAD = select(func.count()).where(outbox.c.dead_at.is_not(None))
-_MARKS = delete(inbox).where(inbox.c.done_at < bindparam("before"))
+_before: Any = bindparam("before")
+
+_EVENTS = (
+    delete(events)
+    .where(
+        events.c.id.in_(
+            select(events.c.id).where(events.c.occurred_at < _before).order_by(events.c.id).limit(AT_A_TIME)
+        )
+    )
+    .returning(events.c.id)
+)
+_SUCCEEDED = (
+    delete(finished)
+    .where(
+        finished.c.id.in_(
+            select(finished.c.id)
+            .where(finished.c.finished_at < _before, finished.c.outcome != "dead")
+            .order_by(finished.c.finished_at)
+            .limit(AT_A_TIME)
+        )
+    )
+    .returning(finished.c.id)
+)
+_DEAD = delete(finished).where(finished.c.finished_at < _before).returning(finished.c.id)
+_MARKS = delete(inbox).where(inbox.c.received_at < _before).returning(inbox.c.reader)
+_KEYS = PRUNE.returning(idempotency.c.key)
+_QUEUES = select(work.c.queue, func.count(), func.min(work.c.available_at)).group_by(work.c.queue)
+_GIVEN_UP = (
+    select(finished.c.queue, func.count()).where(finished.c.outcome == "dead").group_by(finished.c.queue)
+)
 
 
-async def prune(database: Database, clock: Clock) -> None:
-    """Until cancelled, every hour. Read marks outlive the events they belong to by far."""
+@dataclass(frozen=True, slots=True)
+class Retention:
+    """How long what is over is kept. No `events` means for ever."""
+
+    events: timedelta | None
+    finished: timedelta
+    dead: timedelta
+
+
+async def prune(database: Database, clock: Clock, retention: Retention) -> None:
+    """Until cancelled, every hour, in steps so small that nobody has to wait for one."""
     while True:
         await asyncio.sleep(EVERY_SECONDS)
         now = clock()
         try:
-            await database.write(
-                [
-                    Write(PRUNE, {"before": now - KEEP_KEYS}),
-                    Write(_EVENTS, {"before": now - KEEP_EVENTS}),
-                    Write(_MARKS, {"before": now - 2 * KEEP_EVENTS}),
-                ]
-            )
+            await forget_old(database, now, retention)
         except Unavailable:
             continue
 
 
-async def measure(database: Database, show: Callable[[int, int], None]) -> None:
-    """Until cancelled, about every ten seconds: how many events wait, and how many were given up."""
+async def forget_old(database: Database, now: datetime, retention: Retention) -> None:
+    steps = [
+        (_KEYS, KEEP_KEYS),
+        (_MARKS, KEEP_MARKS),
+        (_SUCCEEDED, retention.finished),
+        (_DEAD, retention.dead),
+    ]
+    if retention.events is not None:
+        steps.append((_EVENTS, retention.events))
+    for statement, age in steps:
+        deleted = AT_A_TIME
+        while deleted >= AT_A_TIME:
+            deleted = len(await database.all(statement, before=now - age))
+            await asyncio.sleep(0)
+
+
+async def measure(database: Database, clock: Clock) -> None:
+    """Until cancelled, about every ten seconds: show how much waits in each queue, since when, and how much
+    was given up."""
+    seen: set[str] = set()
     while True:
-        try:
-            pending, dead = await database.first(_PENDING), await database.first(_DEAD)
-            show(pending[0] if pending else 0, dead[0] if dead else 0)
-        except Unavailable:
-            pass
+        with suppress(Unavailable):
+            waiting = await database.all(_QUEUES)
+            dead: dict[str, int] = dict(await database.all(_GIVEN_UP))  # type: ignore[arg-type]  # rows of two
+            seen |= {queue for queue, *_ in waiting} | dead.keys()
+            _show(seen, waiting, dead, clock())
+        look()
         await asyncio.sleep(MEASURE_SECONDS)
+
+
+def _show(queues: Iterable[str], waiting: Sequence[Row], dead: Mapping[str, int], now: datetime) -> None:
+    by_queue = {queue: (count, oldest) for queue, count, oldest in waiting}
+    for queue in queues:
+        count, oldest = by_queue.get(queue, (0, now))
+        work_waiting.labels(queue).set(count)
+        work_oldest.labels(queue).set(max(0.0, (now - oldest).total_seconds()))
+        work_dead.labels(queue).set(dead.get(queue, 0))

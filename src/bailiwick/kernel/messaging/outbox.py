@@ -1,57 +1,30 @@
-"""The outbox: events are rows of the transaction that made them true; the inbox: who has read them."""
+"""The outbox: what follows from a change is written by the transaction that makes the change."""
 
-from sqlalchemy import Column, Index, Integer, String, Table, Text, insert
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import bindparam, exists, insert, select
 from uuid_utils.compat import uuid7
 
-from bailiwick.kernel.application import cause
-from bailiwick.kernel.database.columns import Id, Json, UtcDateTime, context_metadata
+from bailiwick.kernel.application import Cause, cause
 from bailiwick.kernel.database.statements import Write
 from bailiwick.kernel.domain import Aggregate, Event
+from bailiwick.kernel.jobs import Job, Priority
+from bailiwick.kernel.messaging.tables import events, metadata, work
 
-metadata = context_metadata()
+__all__ = ["enqueued", "event_type", "job_name", "metadata", "stored_event", "waiting"]
 
-outbox = Table(
-    "kernel_outbox",
-    metadata,
-    Column("id", Id, primary_key=True),
-    Column("type", String(128), nullable=False),
-    Column("schema", Integer, nullable=False),
-    Column("payload", Json, nullable=False),
-    Column("occurred_at", UtcDateTime, nullable=False),
-    Column("aggregate_id", Id, nullable=False),
-    Column("aggregate_version", Integer, nullable=False),
-    Column("actor_id", Id),
-    Column("correlation_id", String(64), nullable=False),
-    Column("attempts", Integer, nullable=False),
-    Column("available_at", UtcDateTime, nullable=False),
-    Column("leased_until", UtcDateTime),
-    Column("done_at", UtcDateTime),
-    Column("dead_at", UtcDateTime),
-    Column("last_error", Text),
-)
-# Claiming must cost the same however many delivered rows are kept.
-Index(
-    "ix_kernel_outbox_pending",
-    outbox.c.available_at,
-    postgresql_where=outbox.c.done_at.is_(None) & outbox.c.dead_at.is_(None),
-    sqlite_where=outbox.c.done_at.is_(None) & outbox.c.dead_at.is_(None),
-)
-Index(
-    "ix_kernel_outbox_dead",
-    outbox.c.dead_at,
-    postgresql_where=outbox.c.dead_at.is_not(None),
-    sqlite_where=outbox.c.dead_at.is_not(None),
-)
+EVENTS_OF_ONE_COMMIT = 1000
 
-inbox = Table(
-    "kernel_inbox",
-    metadata,
-    Column("subscriber", String(128), primary_key=True),
-    Column("message_id", Id, primary_key=True),
-    Column("done_at", UtcDateTime, nullable=False),
+_EVENT = insert(events)
+_WORK = insert(work)
+_taken = select(work.c.id).where(work.c.unique_key == bindparam("unique_key", type_=work.c.unique_key.type))
+_WORK_UNLESS_THERE = insert(work).from_select(
+    work.c.keys(),
+    select(*(bindparam(c.name, type_=c.type).label(c.name) for c in work.c)).where(~exists(_taken)),
 )
-
-_INSERT = insert(outbox)
 
 
 def event_type(kind: type[Event]) -> str:
@@ -59,24 +32,91 @@ def event_type(kind: type[Event]) -> str:
     return f"{kind.__module__.split('.')[-2]}.{kind.__name__}"
 
 
-def stored_event(aggregate: Aggregate, event: Event) -> Write:
-    """The outbox row of an event that `aggregate` recorded."""
-    why = cause.get()
+def job_name(kind: type[Job]) -> str:
+    """`tasks.SendDigest`: the context that the job belongs to, and the name of the command."""
+    parts = kind.__module__.split(".")
+    context = parts[parts.index("application") - 1] if "application" in parts else parts[-2]
+    return f"{context}.{kind.__name__}"
+
+
+def stored_event(
+    aggregate: Aggregate, event: Event, position: int, readers: Mapping[str, Sequence[str]]
+) -> list[Write]:
+    """The rows of an event that `aggregate` recorded as its `position`th: itself, and one for each reader."""
+    why, kind, key = cause.get(), event_type(type(event)), uuid7()
+    aggregate_id: UUID = getattr(aggregate, "id")  # noqa: B009  # every mapped aggregate has an id
     row = {
-        "id": uuid7(),
-        "type": event_type(type(event)),
+        "id": key,
+        "type": kind,
         "schema": event.schema,
         "payload": event,
         "occurred_at": event.occurred_at,
-        "aggregate_id": getattr(aggregate, "id"),  # noqa: B009  # every mapped aggregate has an id
+        "aggregate_id": aggregate_id,
         "aggregate_version": aggregate.version,
         "actor_id": why.actor_id,
         "correlation_id": why.correlation_id,
+        "audience": event.audience(),
+    }
+    deliveries = readers.get(kind, ())
+    if not deliveries:
+        return [Write(_EVENT, row)]
+    now = datetime.now(UTC)
+    delivery = waiting(now, event, event.schema) | {
+        "key": str(aggregate_id),
+        # Versions follow each other; clocks of several machines may not.
+        "sequence": aggregate.version * EVENTS_OF_ONE_COMMIT + position,
+        "event_id": key,
+    }
+    return [
+        Write(_EVENT, row),
+        *(
+            Write(_WORK, delivery | {"id": uuid7(), "queue": name.partition(".")[0], "name": name})
+            for name in deliveries
+        ),
+    ]
+
+
+def enqueued(
+    job: Job,
+    *,
+    delay: timedelta = timedelta(0),
+    key: str | None = None,
+    unique: str | None = None,
+    priority: Priority = Priority.NORMAL,
+) -> tuple[UUID, Write]:
+    """The id of a new job, and the row that has it run."""
+    id, now = uuid7(), datetime.now(UTC)
+    row = waiting(now, job, 1) | {
+        "id": id,
+        "queue": job.queue,
+        "name": job_name(type(job)),
+        "priority": int(priority),
+        "key": key,
+        "available_at": now + delay,
+        "unique_key": unique,
+    }
+    return id, Write(_WORK if unique is None else _WORK_UNLESS_THERE, row)
+
+
+def waiting(now: datetime, payload: object, schema: int, why: Cause | None = None) -> dict[str, Any]:
+    """What all new rows of work have in common."""
+    why = why or cause.get()
+    return {
+        "priority": int(Priority.NORMAL),
+        "key": None,
+        "sequence": 0,
+        "schema": schema,
+        "payload": payload,
+        "event_id": None,
+        "actor_id": why.actor_id,
+        "correlation_id": why.correlation_id,
+        "enqueued_at": now,
         "attempts": 0,
-        "available_at": event.occurred_at,
+        "available_at": now,
+        "leased_by": None,
         "leased_until": None,
-        "done_at": None,
-        "dead_at": None,
+        "unique_key": None,
+        "cancelled": False,
+        "progress": None,
         "last_error": None,
     }
-    return Write(_INSERT, row)

@@ -1,19 +1,25 @@
 """Settings of one process, from the environment over secret files over `bailiwick.toml` over defaults."""
 
+import os
 from collections import ChainMap
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, Field, SecretStr, ValidationError
 
+from bailiwick.kernel.contexts import package_of
+from bailiwick.kernel.failpoints import VARIABLE as FAILPOINTS
 from bailiwick.kernel.settings import forms
+from bailiwick.kernel.settings.forms import SHORTEST_SECRET
 from bailiwick.kernel.settings.keys import Key, Path, keys_of, shown
 from bailiwick.kernel.settings.sections import (
+    Addresses,
     Database,
     Http,
     Limits,
     Lines,
     Log,
     Mail,
+    Messages,
     Passwords,
     Redis,
     Registration,
@@ -21,12 +27,12 @@ from bailiwick.kernel.settings.sections import (
     Section,
     Sessions,
     SignIn,
+    Transport,
     key,
 )
 from bailiwick.kernel.settings.sources import Problem, read
 
 DEVELOPMENT_KEY = "development-only-secret-never-use-it-in-production"
-SHORTEST_SECRET = 32
 HOW_TO_MAKE_ONE = 'Make one with: python3 -c "import secrets; print(secrets.token_urlsafe(48))".'
 
 
@@ -59,6 +65,14 @@ class Settings(Section):
         ["identity", "profiles", "tasks"],
         "Bounded contexts that this process carries; your own by package, such as `acme.invoices`.",
     )
+    remotes: Addresses = key(
+        {},
+        "Contexts that another process carries, with its address: `identity=http://10.0.0.5:8000` or JSON.",
+    )
+    service_token: Annotated[SecretStr | None, AfterValidator(forms.long_secret)] = key(
+        None,
+        "With it our processes ask each other: 32 random characters or more. Unset: nobody may ask.",
+    )
     phone_region: Annotated[str, AfterValidator(forms.region)] = key(
         "NA", "Country (two letters) of phone numbers written without one."
     )
@@ -76,6 +90,8 @@ class Settings(Section):
     sessions: Sessions = Field(default_factory=Sessions)
     sign_in: SignIn = Field(default_factory=SignIn)
     mail: Mail = Field(default_factory=Mail)
+    messages: Messages = Field(default_factory=Messages)
+    transport: Transport = Field(default_factory=Transport)
     log: Log = Field(default_factory=Log)
 
     @classmethod
@@ -93,9 +109,9 @@ class Settings(Section):
             problems += wrong
             # What remains is judged too, so that all that is wrong is said at once.
             settings = cls(**_nested({path: each for path, each in values.items() if not _hit(path, wrong)}))
-        if settings.is_production:
-            bad = [problem.path for problem in problems]
-            problems += [problem for problem in settings._refusals() if problem.path not in bad]
+        bad = [problem.path for problem in problems]
+        refused = settings._contradictions() + (settings._refusals() if settings.is_production else [])
+        problems += [problem for problem in refused if problem.path not in bad]
         if problems:
             raise SettingsError(problems)
         return settings
@@ -117,6 +133,8 @@ class Settings(Section):
             found.append("Several workers share one SQLite file and write one at a time: use PostgreSQL.")
         if any(network in ("0.0.0.0/0", "::/0") for network in self.http.trusted_proxies):
             found.append("Every address is a trusted proxy: anybody may forge the address they come from.")
+        if self.is_production and any(url.startswith("http:") for url in self.remotes.values()):
+            found.append("The service token travels unencrypted: use https or a private network in remotes.")
         return found
 
     def _value(self, key: Key) -> Any:
@@ -124,6 +142,23 @@ class Settings(Section):
         for name in key.path:
             value = getattr(value, name)
         return value
+
+    def _contradictions(self) -> list[Problem]:
+        """What no process starts with."""
+        found = []
+        here = {package_of(name) for name in self.contexts}
+        both = [name for name in self.remotes if package_of(name) in here]
+        if both:
+            what = f"names {', '.join(both)}, which this process carries itself"
+            found.append(_refusal("remotes", what, "Remove it from remotes, or from contexts."))
+        token = self.service_token
+        if self.remotes and token is None:
+            what = "is missing, and remotes are asked with it"
+            found.append(_refusal("service_token", what, f"Both sides need the same. {HOW_TO_MAKE_ONE}"))
+        elif token == self.secret_key and token is not None:
+            what = "is the secret_key: whoever may ask could make tokens"
+            found.append(_refusal("service_token", what, HOW_TO_MAKE_ONE))
+        return found
 
     def _refusals(self) -> list[Problem]:
         """What production does not start with."""
@@ -148,6 +183,8 @@ class Settings(Section):
         if not self.http.public_url.startswith("https://"):
             remedy = "Set it to the https:// address that users see; TLS may end at your proxy."
             found.append(_refusal("http.public_url", "must be https in production", remedy))
+        if os.environ.get(FAILPOINTS):
+            found.append(_refusal(FAILPOINTS, "makes processes kill themselves, for tests", "Unset it."))
         return found + self._weak_secrets()
 
     def _weak_secrets(self) -> list[Problem]:
@@ -156,6 +193,7 @@ class Settings(Section):
             "previous_secret_keys": [*self.previous_secret_keys],
             "passwords.pepper": [self.passwords.pepper],
             "http.operator_token": [self.http.operator_token],
+            "service_token": [self.service_token],
         }
         found = []
         for name, values in secrets.items():
@@ -201,7 +239,7 @@ def _problems(
         what = detail["msg"].removeprefix("Value error, ").removeprefix("Input ")
         what = what[:1].lower() + what[1:]
         if wrong and not wrong.is_secret and not path[-1].endswith("url"):
-            what += f", not {str(values.get(path))[:60]!r}"
+            what += f", not {str(forms.without_password(values.get(path)))[:60]!r}"
         place = f" ({places[path]})" if path in places else ""
         remedy = f"It takes: {wrong.kind}. {wrong.field.description}" if wrong else "Change one of them."
         found.setdefault(path, Problem(".".join(path) + place, what, remedy, path))
@@ -218,7 +256,8 @@ def reference() -> str:
         "The environment wins over secret files, those over `bailiwick.toml` (or the file that",
         "`BAILIWICK_CONFIG` names), that over the default. A secret file lies in `/run/secrets` (or the",
         "directory that `BAILIWICK_SECRETS_DIR` names) and is called like its key: `secret_key`,",
-        "`database__url`. Lists are written `a, b` or as a JSON array. An empty variable counts as unset.",
+        "`database__url`. Lists are written `a, b` or as a JSON array, texts by name `a=b, c=d`, as a JSON",
+        "object or as a table of the file. An empty variable counts as unset.",
         "A key that does not exist is refused, with the nearest one.",
     ]
     section = None

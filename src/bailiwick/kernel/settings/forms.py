@@ -7,7 +7,10 @@ from email.utils import parseaddr
 from typing import Any
 from urllib.parse import SplitResult, urlsplit
 
+from pydantic import SecretStr
+
 MASK = "********"
+SHORTEST_SECRET = 32
 
 # The grammar of the `limits` library, without the 125 ms that importing it takes.
 RATE = re.compile(r"\s*[1-9]\d*\s*(/|per)\s*(\d+\s*)?(second|minute|hour|day|month|year)s?\s*", re.IGNORECASE)
@@ -24,6 +27,35 @@ def listing(value: Any) -> Any:
         except ValueError:
             raise ValueError("is not a valid JSON array") from None
     return [part.strip() for part in value.split(",") if part.strip()]
+
+
+def mapping(value: Any) -> Any:
+    """Names with their values may be written as `a=b, c=d` or as a JSON object."""
+    if not isinstance(value, str):
+        return value
+    if value.lstrip().startswith("{"):
+        try:
+            return json.loads(value)
+        except ValueError:
+            raise ValueError("is not a valid JSON object") from None
+    pairs = [part.partition("=") for part in listing(value)]
+    if len({name.strip() for name, _, _ in pairs}) != len(pairs):
+        raise ValueError("names the same thing twice")
+    return {name.strip(): found.strip() for name, _, found in pairs}
+
+
+def addresses(value: dict[str, str]) -> dict[str, str]:
+    """The address of another process for each context."""
+    if not all(value):
+        raise ValueError("has an address without a context: write identity=http://10.0.0.5:8000")
+    return {context: public_url(address) for context, address in value.items()}
+
+
+def long_secret(value: SecretStr | None) -> SecretStr | None:
+    """At least 32 characters; None stays None."""
+    if value is not None and len(value.get_secret_value()) < SHORTEST_SECRET:
+        raise ValueError(f"is shorter than {SHORTEST_SECRET} characters")
+    return value
 
 
 def upper(value: Any) -> Any:
@@ -65,6 +97,22 @@ def redis_url(value: str | None) -> str | None:
     """`redis://`, `rediss://` or `unix://`; None stays None."""
     if value is not None and _url(value, "redis://host:6379/0").scheme not in ("redis", "rediss", "unix"):
         raise ValueError("must begin with redis://, rediss:// or unix://")
+    return value
+
+
+def transport_url(value: str | None) -> str | None:
+    """That of a Redis, or of one or several NATS servers, comma between them; None stays None."""
+    if value is None or value.partition(":")[0] in ("redis", "rediss", "unix"):
+        return redis_url(value)
+    for each in value.split(","):
+        if _url(each, "nats://host:4222").scheme not in ("nats", "tls"):
+            raise ValueError("must begin with redis://, rediss://, unix://, nats:// or tls://")
+    return value
+
+
+def stream_prefix(value: str) -> str:
+    if not re.fullmatch(r"[a-z0-9][a-z0-9_-]{0,47}", value):
+        raise ValueError("must be lower-case letters, digits, - and _, at most 48")
     return value
 
 

@@ -69,6 +69,7 @@ class Key:
             return " or ".join(f"`{choice}`" for choice in get_args(annotation))
         text = str(annotation)
         words = {"bool": "true or false", "int": "whole number", "float": "number", "list": "list of texts"}
+        words["dict"] = "texts by name"
         kind = next((word for sign, word in words.items() if re.search(rf"\b{sign}\b", text)), "text")
         low, high = self.bounds
         span = f"{low:,} to {high:,}" if low is not None else ""
@@ -95,12 +96,14 @@ def shown(key: Key, value: Any) -> str:
     """A value for people: unset, written as in TOML, or masked."""
     if isinstance(value, SecretStr):
         value = value.get_secret_value()
-    if value in (None, "", []):
+    if value in (None, "", [], {}):
         return "unset"
     if key.is_secret:
         return MASK
     if isinstance(value, bool):
         return str(value).lower()
+    if isinstance(value, dict):
+        value = [f"{name}={each}" for name, each in value.items()]
     if isinstance(value, list):
         return ", ".join(map(str, value))
     return str(without_password(value))

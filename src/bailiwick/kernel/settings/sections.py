@@ -11,6 +11,7 @@ EVERY_ADDRESS = ("0.0.0.0", "::")  # noqa: S104 - compared with, not bound to
 
 Lines = Annotated[list[str], BeforeValidator(forms.listing)]
 SecretLines = Annotated[list[SecretStr], BeforeValidator(forms.listing)]
+Addresses = Annotated[dict[str, str], BeforeValidator(forms.mapping), AfterValidator(forms.addresses)]
 
 
 def key(
@@ -207,6 +208,46 @@ class Mail(Section):
     sender: Annotated[str, AfterValidator(forms.sender)] = key(
         "no-reply@example.com", "From address of every mail."
     )
+
+
+class Messages(Section):
+    """Events, jobs and those who handle them."""
+
+    embedded_worker: bool = key(
+        True, "Handle events and jobs beside the requests. Off: run `bailiwick worker` somewhere."
+    )
+    drain_seconds: float = key(
+        20.0,
+        "How long running handlers may go on after the order to stop; then they are given back.",
+        "seconds",
+        0,
+        600,
+    )
+    keep_events_days: int = key(
+        0, "How long events stay in the log, where they can be looked up; 0: for ever.", "days", 0, 36_500
+    )
+    keep_finished_days: int = key(7, "How long finished jobs and their results are kept.", "days", 1, 3650)
+    keep_dead_days: int = key(90, "How long what was given up can be replayed.", "days", 1, 3650)
+
+
+class Transport(Section):
+    """Optional: carries events between services that have databases of their own."""
+
+    url: Annotated[str | None, AfterValidator(forms.transport_url)] = key(
+        None,
+        "Broker: `redis://host:6379/0` (also `rediss://`, `unix://`) or `nats://host:4222` (also `tls://`; "
+        "the servers of a cluster with commas). Unset: events stay in this database.",
+    )
+    prefix: Annotated[str, AfterValidator(forms.stream_prefix)] = key(
+        "bailiwick", "Begins the name of every stream; services that shall not hear each other have others."
+    )
+    keep_days: int = key(
+        7, "How long the broker keeps events, also for services that are down.", "days", 1, 25
+    )
+    keep_messages: int = key(
+        1_000_000, "How many it keeps of one context at most.", "events", 1000, 1_000_000_000
+    )
+    replicas: int = key(1, "NATS: servers that must have an event before it counts as sent.", "servers", 1, 5)
 
 
 class Log(Section):

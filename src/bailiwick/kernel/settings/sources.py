@@ -8,13 +8,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from bailiwick.kernel.failpoints import VARIABLE as FAILPOINTS
 from bailiwick.kernel.settings.keys import PREFIX, Key, nearest
 from bailiwick.kernel.settings.keys import Path as KeyPath
 
 CONFIG = "BAILIWICK_CONFIG"
 SECRETS = "BAILIWICK_SECRETS_DIR"
 DEFAULT_SECRETS = Path("/run/secrets")
-RESERVED = frozenset({CONFIG, SECRETS})
+RESERVED = frozenset({CONFIG, SECRETS, FAILPOINTS})
 
 # Kubernetes writes these into every container next to a Service called `bailiwick…`.
 SERVICE_LINK = re.compile(

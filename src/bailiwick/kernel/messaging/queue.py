@@ -1,0 +1,200 @@
+"""The queue in SQL: claiming what is due, keeping it, and letting go of it in every way there is."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import (
+    ColumnElement,
+    Integer,
+    Select,
+    Update,
+    bindparam,
+    delete,
+    exists,
+    insert,
+    literal,
+    or_,
+    select,
+    tuple_,
+    union_all,
+    update,
+)
+
+from bailiwick.kernel.database.columns import UtcDateTime
+from bailiwick.kernel.database.connections import Database
+from bailiwick.kernel.database.statements import Write
+from bailiwick.kernel.failpoints import reached
+from bailiwick.kernel.jobs import Priority
+from bailiwick.kernel.messaging.tables import finished, pauses, work
+
+LEASE = timedelta(seconds=20)
+AT_A_TIME = 50
+
+_mine = (work.c.id == bindparam("key")) & (work.c.leased_by == bindparam("holder"))
+DONE = delete(work).where(_mine)
+HELD = select(work.c.id).where(_mine)
+RETRY = (
+    update(work)
+    .where(_mine)
+    .values(
+        available_at=bindparam("at"),
+        leased_by=None,
+        leased_until=None,
+        last_error=bindparam("error"),
+        progress=None,
+    )
+)
+RELEASE = (
+    update(work)
+    .where(_mine)
+    .values(leased_by=None, leased_until=None, attempts=work.c.attempts - 1, progress=None)
+)
+FENCE = update(work).where(_mine).values(leased_until=bindparam("lease"))
+PROGRESS = update(work).where(_mine).values(progress=bindparam("told"))
+_KEYS = [f"key{i}" for i in range(AT_A_TIME)]
+EXTEND = (
+    update(work)
+    .where(
+        work.c.id.in_([bindparam(name, type_=work.c.id.type) for name in _KEYS]),
+        work.c.leased_by == bindparam("holder"),
+    )
+    .values(leased_until=bindparam("lease"))
+    .returning(work.c.id, work.c.cancelled)
+)
+_kept = [column.name for column in finished.c if column.name in work.c]
+FINISH = insert(finished).from_select(
+    [*_kept, "outcome", "result", "error", "finished_at"],
+    select(
+        *(work.c[name] for name in _kept),
+        bindparam("outcome", type_=finished.c.outcome.type),
+        bindparam("result", type_=finished.c.result.type),
+        bindparam("error", type_=finished.c.error.type),
+        bindparam("now", type_=UtcDateTime),
+    ).where(_mine),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """A piece of work that was claimed. `attempts` counts this one."""
+
+    id: UUID
+    queue: str
+    name: str
+    schema: int
+    payload: dict[str, Any]
+    actor_id: UUID | None
+    correlation_id: str
+    attempts: int
+    cancelled: bool
+    enqueued_at: datetime
+
+
+_CLAIMED = [work.c[name] for name in Item.__slots__]
+
+
+def _due(queue: str, priority: Priority, free: str) -> Select[Any]:
+    """What may run now: of each key only the first, and nothing of a paused queue."""
+    earlier = work.alias("earlier")
+    first = ~exists(
+        select(earlier.c.id).where(
+            earlier.c.queue == work.c.queue,
+            earlier.c.key == work.c.key,
+            tuple_(earlier.c.sequence, earlier.c.id) < tuple_(work.c.sequence, work.c.id),
+        )
+    )
+    due = (
+        select(work.c.id)
+        .where(
+            work.c.queue == literal(queue),
+            work.c.priority == literal(int(priority)),
+            work.c.available_at <= bindparam("now"),
+            or_(work.c.leased_until.is_(None), work.c.leased_until < bindparam("now")),
+            or_(work.c.key.is_(None), first),
+            ~exists(select(pauses.c.queue).where(pauses.c.queue == literal(queue))),
+        )
+        .order_by(work.c.available_at, work.c.id)
+        .limit(bindparam(free, type_=Integer))
+        .with_for_update(skip_locked=True, of=work)
+        .subquery()
+    )
+    return select(due.c.id)
+
+
+def claim_of(
+    queues: Mapping[str, Sequence[Priority]], columns: Sequence[ColumnElement[Any]] = _CLAIMED
+) -> Update:
+    """One statement that leases, for each queue, at most `free<n>` of what is due, `n` being its number."""
+    branches = []
+    for number, (queue, priorities) in enumerate(queues.items()):
+        lanes = [_due(queue, priority, f"free{number}") for priority in priorities]
+        if len(lanes) == 1:
+            branches += lanes
+        else:
+            lane = union_all(*lanes).subquery()
+            branches.append(
+                select(select(lane.c.id).limit(bindparam(f"free{number}", type_=Integer)).subquery().c.id)
+            )
+    due = union_all(*branches).cte("due").prefix_with("MATERIALIZED", dialect="postgresql")
+    return (
+        update(work)
+        .where(work.c.id.in_(select(due.c.id)))
+        .values(leased_by=bindparam("holder"), leased_until=bindparam("lease"), attempts=work.c.attempts + 1)
+        .returning(*columns)
+    )
+
+
+class Lease:
+    """What one worker holds, and the ways in which it lets go. Every write is refused for what it lost."""
+
+    def __init__(self, database: Database, holder: UUID) -> None:
+        self._database, self.holder = database, holder
+
+    def done(self, id: UUID) -> Write:
+        """Ends it, if it is still ours: otherwise the whole commit that this joins is refused."""
+        return Write(DONE, {"key": id, "holder": self.holder}, exactly=1)
+
+    def finish(
+        self, id: UUID, now: datetime, outcome: str, *, result: Any = None, error: str | None = None
+    ) -> list[Write]:
+        """Ends it and keeps what became of it."""
+        row = {"key": id, "holder": self.holder, "outcome": outcome, "result": result, "error": error}
+        return [Write(FINISH, row | {"now": now}, exactly=1), self.done(id)]
+
+    def fence(self, id: UUID, now: datetime) -> Write:
+        """Joins a commit of a job that goes on after it: refused once somebody else has the job."""
+        return Write(FENCE, {"key": id, "holder": self.holder, "lease": now + LEASE}, exactly=1)
+
+    async def held(self, id: UUID) -> bool:
+        return await self._database.first(HELD, key=id, holder=self.holder) is not None
+
+    async def store(self, *writes: Write) -> None:
+        """Raises Contention where one of them ends what is no longer ours."""
+        reached("lease.before_write")
+        await self._database.write(writes)
+        reached("lease.after_write")
+
+    async def retry(self, id: UUID, at: datetime, error: str) -> None:
+        await self.store(Write(RETRY, {"key": id, "holder": self.holder, "at": at, "error": error}))
+
+    async def release(self, id: UUID) -> None:
+        """Give it back unfinished, for anybody to take at once. This attempt does not count."""
+        await self.store(Write(RELEASE, {"key": id, "holder": self.holder}))
+
+    async def tell(self, id: UUID, progress: Mapping[str, Any]) -> None:
+        await self.store(Write(PROGRESS, {"key": id, "holder": self.holder, "told": dict(progress)}))
+
+    async def extend(self, ids: Iterable[UUID], now: datetime) -> dict[UUID, bool]:
+        """Keep these for another while. Those still ours, each with whether it is to be cancelled."""
+        waiting = list(ids)
+        kept: dict[UUID, bool] = {}
+        while waiting:
+            some, waiting = waiting[:AT_A_TIME], waiting[AT_A_TIME:]
+            filled = [*some, *[some[-1]] * (AT_A_TIME - len(some))]
+            keys = dict(zip(_KEYS, filled, strict=True))
+            rows = await self._database.all(EXTEND, **keys, holder=self.holder, lease=now + LEASE)
+            kept.update((row[0], row[1]) for row in rows)
+        return kept
