@@ -5,6 +5,7 @@ import os
 import sqlite3
 import threading
 from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from socketserver import StreamRequestHandler, ThreadingTCPServer
 from typing import Any
@@ -208,6 +209,73 @@ def test_a_redis_that_answers_passes_without_showing_its_password(
 def test_a_redis_that_does_not_answer_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("REDIS_URL", f"redis://127.0.0.1:{CLOSED_PORT}/0")
     assert found(examine(), "redis").verdict == "fail"
+
+
+SERVICE_TOKEN = "service-0123456789abcdef-0123456789abcdef"
+
+
+class _Neighbour(BaseHTTPRequestHandler):
+    """A process that carries identity and answers who knows the service token."""
+
+    def do_GET(self) -> None:
+        known = (self.path, self.headers["Authorization"]) == ("/contracts", f"Bearer {SERVICE_TOKEN}")
+        self.send_response(200 if known else 404)
+        self.end_headers()
+        self.wfile.write(b'{"identity": ["people"]}' if known else b"{}")
+
+    def log_message(self, *_: object) -> None:
+        """Says nothing."""
+
+
+@pytest.fixture
+def neighbour() -> Iterator[str]:
+    with ThreadingHTTPServer(("127.0.0.1", 0), _Neighbour) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_address[1]}"
+        server.shutdown()
+        thread.join()
+
+
+def with_remotes(
+    monkeypatch: pytest.MonkeyPatch, token: str = SERVICE_TOKEN, **remotes: str
+) -> list[Finding]:
+    monkeypatch.setenv("BAILIWICK_REMOTES", json.dumps(remotes))
+    monkeypatch.setenv("BAILIWICK_SERVICE_TOKEN", token)
+    return [finding for finding in examine() if finding.about.startswith("remote")]
+
+
+def test_a_remote_that_answers_passes(neighbour: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    (finding,) = with_remotes(monkeypatch, identity=neighbour)
+    assert (finding.about, finding.verdict) == ("remote identity", "ok")
+    assert "people" in finding.found
+
+
+def test_a_remote_that_refuses_the_token_is_found(neighbour: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    (finding,) = with_remotes(monkeypatch, SERVICE_TOKEN[::-1], identity=neighbour)
+    assert finding.verdict == "fail"
+    assert "service_token" in finding.remedy
+    assert SERVICE_TOKEN[::-1] not in as_json([finding])
+
+
+def test_a_remote_that_does_not_carry_the_context_is_found(
+    neighbour: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    good, bad = with_remotes(monkeypatch, identity=neighbour, profiles=neighbour)
+    assert (good.verdict, bad.verdict) == ("ok", "fail")
+    assert "does not carry" in bad.found
+
+
+def test_a_remote_that_does_not_answer_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    (finding,) = with_remotes(monkeypatch, identity=f"http://127.0.0.1:{CLOSED_PORT}")
+    assert finding.verdict == "fail"
+    assert "remotes.identity" in finding.remedy
+
+
+def test_a_remote_that_cannot_be_asked_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    (finding,) = with_remotes(monkeypatch, nowhere="http://127.0.0.1:1")
+    assert finding.verdict == "fail"
+    assert "nowhere" in finding.found
 
 
 class _PlainMailServer(StreamRequestHandler):

@@ -10,6 +10,10 @@ import typer
 from typer.core import TyperGroup
 from typer.exceptions import TyperException
 
+from bailiwick import operations_cli
+
+from bailiwick.kernel.audit.commands import audit
+
 INTRODUCTION = """A business backend of working bounded contexts.
 
 \b
@@ -58,7 +62,7 @@ def _explained(error: Exception) -> tuple[str, int]:
         return str(error), 2
     if isinstance(error, _load("bailiwick.kernel.domain:DomainError")):
         return str(error), 1
-    if type(error).__name__ == "CannotServe":
+    if type(error).__name__ in ("CannotServe", "NothingToHandle"):
         return str(error), 1
     text = _load("bailiwick.kernel.settings.forms:without_password")(str(error)) or "no details"
     if isinstance(error, OSError) or type(error).__module__.split(".")[0] in (
@@ -93,6 +97,10 @@ superuser = typer.Typer(
 )
 app.add_typer(migrate, name="migrate", rich_help_panel="Look after it")
 app.add_typer(superuser, name="superuser", rich_help_panel="Look after it")
+app.add_typer(operations_cli.messages, name="messages", rich_help_panel="Look after it")
+app.add_typer(operations_cli.jobs, name="jobs", rich_help_panel="Look after it")
+app.command(rich_help_panel="Start")(operations_cli.worker)
+app.add_typer(audit, name="audit", rich_help_panel="Look after it")
 
 Host = Annotated[str | None, typer.Option(help="Address to listen on.", show_default="http.host")]
 Port = Annotated[int | None, typer.Option(help="Port to listen on.", show_default="http.port")]

@@ -19,6 +19,8 @@ from urllib.parse import urlsplit
 
 import asyncpg
 
+from bailiwick.kernel.application import Unavailable
+from bailiwick.kernel.contexts import name_of
 from bailiwick.kernel.database import migrations
 from bailiwick.kernel.settings import DEVELOPMENT_KEY, Settings, SettingsError
 from bailiwick.kernel.settings.forms import without_password
@@ -57,6 +59,7 @@ def examine() -> list[Finding]:
     if not any(finding.about == "database" and finding.verdict == "fail" for finding in reachable):
         findings += guarded("migrations", migration_findings, settings)
     findings += guarded("redis", redis_findings, settings)
+    findings += guarded("remotes", remote_findings, settings)
     return findings + mail_findings(settings)
 
 
@@ -276,6 +279,38 @@ def redis_findings(settings: Settings) -> list[Finding]:
             Finding("redis", "fail", _text(error), "Is it up, and is REDIS_URL right? Or unset redis.url.")
         ]
     return [Finding("redis", "ok", without_password(settings.redis.url))]
+
+
+def remote_findings(settings: Settings) -> list[Finding]:
+    """Whether each context that another process carries can be asked there, with our service token."""
+    if not settings.remotes:
+        return []
+    remotes = import_module("bailiwick.kernel.http.remotes").connect(settings)
+    return asyncio.run(_remote_findings(remotes))
+
+
+async def _remote_findings(remotes: dict[str, Any]) -> list[Finding]:
+    findings = [await _remote_finding(context, remote) for context, remote in remotes.items()]
+    for remote in remotes.values():
+        await remote.close()
+    return findings
+
+
+async def _remote_finding(context: str, remote: Any) -> Finding:
+    about = f"remote {context}"
+    try:
+        carried = await remote.carried()
+    except PermissionError as error:
+        remedy = "Set service_token to the same value on both sides; it must be set there too."
+        return Finding(about, "fail", f"{remote.url} does not take our service token: {error}", remedy)
+    except Unavailable as error:
+        return Finding(
+            about, "fail", _text(error), f"Is it up, and is its address in remotes.{context} right?"
+        )
+    if name_of(context) not in carried:
+        remedy = f"Add {context} to the contexts there, or name the process that carries it."
+        return Finding(about, "fail", f"{remote.url} does not carry it", remedy)
+    return Finding(about, "ok", f"{remote.url} answers {', '.join(carried[name_of(context)])}")
 
 
 def mail_findings(settings: Settings) -> list[Finding]:

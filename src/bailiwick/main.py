@@ -35,6 +35,7 @@ from bailiwick.kernel.http.limits import RateLimiter
 from bailiwick.kernel.http.requests import ExpectedVersion, Request
 from bailiwick.kernel.http.routing import PROVIDED, Bound, Operation, Provide, expected_version
 from bailiwick.kernel.messaging import handlers
+from bailiwick.kernel.messaging.exchange import Exchange
 from bailiwick.kernel.messaging.housekeeping import Retention, measure, prune
 from bailiwick.kernel.messaging.processes import Conductor
 from bailiwick.kernel.messaging.readers import Readers
@@ -125,10 +126,16 @@ class Backend:
     def refusals(self) -> Refusals:
         return Refusals(self.platform.database)
 
+    @cached_property
+    def exchange(self) -> Exchange | None:
+        """What goes to other services and what comes from them; None without a transport."""
+        platform = self.platform
+        return Exchange.between(platform.settings, platform.database, platform.clock, self.subscriptions())
+
     def readers(self) -> Readers:
-        return Readers(
-            self.platform.database, handlers.readers_of(self.subscriptions()), self.platform.clock
-        )
+        own = handlers.readers_of(self.subscriptions())
+        own = self.exchange.joined(own) if self.exchange else own
+        return Readers(self.platform.database, own, self.platform.clock)
 
     def conductors(self) -> list[Conductor]:
         """Who carries out the processes of the contexts that are here."""
@@ -152,12 +159,18 @@ class Backend:
             *(handlers.delivery(each) for each in self.subscriptions()),
             *(handlers.job(each) for module in self.modules for each in module.jobs),
             *(handler for conductor in self.conductors() for handler in conductor.handlers()),
+            *(self.exchange.handlers if self.exchange else ()),
         ]
 
     def worker(self) -> Worker:
         """Who runs the subscribers and the jobs of the contexts that are here."""
         drain = self.platform.settings.messages.drain_seconds
         return Worker(self.platform.database, self.all_handlers(), self.platform.clock, drain)
+
+    def work(self) -> list[Callable[[], Awaitable[None]]]:
+        """What runs where messages are handled, each until cancelled."""
+        sent = self.exchange.loops if self.exchange else ()
+        return [self.worker().run, self.readers().report, *sent]
 
     def schedules(self) -> list[Schedule]:
         return [schedule for module in self.modules for schedule in module.schedules]
@@ -185,7 +198,7 @@ class Backend:
             await self.readers().register()
             yield self
         finally:
-            for close in self.closing:
+            for close in (*self.closing, *([self.exchange.transport.close] if self.exchange else [])):
                 await close()
             await self.platform.database.close()
 
@@ -210,7 +223,7 @@ class Backend:
             dead=timedelta(days=kept.keep_dead_days),
         )
         return [
-            *([self.worker().run, self.readers().report] if kept.embedded_worker else []),
+            *(self.work() if kept.embedded_worker else []),
             self.clockwork().run,
             partial(prune, platform.database, platform.clock, retention),
             partial(measure, platform.database, platform.clock),

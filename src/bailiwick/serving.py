@@ -1,5 +1,6 @@
 """The server: granian workers around the application, told how many, where, and how to stop."""
 
+import ctypes
 import json
 import logging
 import os
@@ -20,7 +21,7 @@ from typing import Any
 
 from granian.constants import Interfaces, Loops
 from granian.log import LogLevels
-from granian.server import Server
+from granian.server.mp import MPServer
 
 from bailiwick.kernel.settings import Settings
 from bailiwick.kernel.settings.sections import own_address
@@ -33,10 +34,23 @@ SERVER_LOG = "_granian"
 METRICS_DIRECTORY = "PROMETHEUS_MULTIPROC_DIR"
 BACKLOG = 2048  # connections that wait for a worker
 MOST_CONNECTIONS = 4096  # of one worker, idle ones included
+DIE_WITH_PARENT = 1  # PR_SET_PDEATHSIG
 
 
 class CannotServe(Exception):
     """The server cannot start. The text says why and what to do."""
+
+
+class PatientServer(MPServer):
+    """Granian gives up where a worker dies twice in 5.5 s. One that was killed does not count here."""
+
+    def _respawn_workers(self, workers: list[int], *rest: Any, **options: Any) -> None:
+        killed = [index for index in workers if (self.wrks[index].inner.exitcode or 0) < 0]
+        super()._respawn_workers(workers, *rest, **options)
+        for index in killed:
+            self.respawned_wrks.pop(index, None)
+        if self.interrupt_children:  # died meanwhile: the loop has just forgotten that it was woken
+            self.main_loop_interrupt.set()
 
 
 def check(settings: Settings, *, reload: bool = False) -> None:
@@ -57,7 +71,7 @@ def serve(settings: Settings, say: Callable[[str], object], *, reload: bool = Fa
     # A worker inherits our handlers and would swallow an order to stop that comes while it still starts.
     os.register_at_fork(after_in_child=_die_when_told)
     with _shared_metrics(http.workers):
-        server = Server(
+        server = PatientServer(
             TARGET,
             factory=True,
             address=http.host,
@@ -86,6 +100,9 @@ def serve(settings: Settings, say: Callable[[str], object], *, reload: bool = Fa
 def _die_when_told() -> None:
     for order in (signal.SIGTERM, signal.SIGINT):
         signal.signal(order, signal.SIG_DFL)
+    if sys.platform == "linux":
+        # A worker must not outlive us: it would hold the address against the one who comes after us.
+        ctypes.CDLL(None).prctl(DIE_WITH_PARENT, signal.SIGKILL)
 
 
 def _check_address(host: str, port: int) -> None:

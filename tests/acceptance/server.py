@@ -61,7 +61,7 @@ class Server:
     """A running server, what it said so far, and a client for it."""
 
     def __init__(self, database_url: str, port: int, changes: dict[str, str]) -> None:
-        self.database_url, self.port = database_url, port
+        self.database_url, self.port, self.changes = database_url, port, changes
         self.url = f"http://{LOOPBACK}:{port}"
         self._lines: list[str] = []
         self.process = subprocess.Popen(
@@ -91,7 +91,10 @@ class Server:
             except httpx.TransportError:
                 return False
 
-        until(ready, seconds=30)
+        try:
+            until(ready, seconds=30)
+        except AssertionError as error:
+            raise AssertionError(f"it is not ready; it said:\n{self.said}") from error
 
     def client(self, token: str | None = None, **headers: str) -> httpx.Client:
         if token is not None:

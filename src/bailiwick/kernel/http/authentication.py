@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Mapping, Set
 from dataclasses import dataclass
+from enum import StrEnum
 from uuid import UUID
 
 from bailiwick.kernel.application import Actor, Unauthenticated, Unavailable
@@ -21,6 +22,20 @@ class VerifiedToken:
     stamp: int
     expires_at: float
 
+
+class Over(StrEnum):
+    """Why a token that was good no longer counts."""
+
+    TOKEN_EXPIRED = "token_expired"
+    SESSION_ENDED = "session_ended"
+    ACCOUNT_CHANGED = "account_changed"
+
+
+REFUSALS = {
+    Over.TOKEN_EXPIRED: "the access token has expired; refresh it",
+    Over.SESSION_ENDED: "the access token was revoked; sign in or refresh",
+    Over.ACCOUNT_CHANGED: "the access token was revoked; sign in or refresh",
+}
 
 Verify = Callable[[str], VerifiedToken]
 """Raises Unauthenticated for anything but a token of ours that holds now."""
@@ -42,11 +57,14 @@ class Authentication:
 
     def actor(self, authorization: str) -> Actor:
         """The actor behind an `Authorization` header. Raises Unauthenticated or Unavailable."""
+        return self.verified(authorization).actor
+
+    def verified(self, authorization: str) -> VerifiedToken:
+        """The token in an `Authorization` header. Raises Unauthenticated or Unavailable."""
         scheme, _, token = authorization.partition(" ")
         if scheme.lower() != "bearer" or not token:
             raise Unauthenticated("send the access token as `Authorization: Bearer …`")
-        now = self._now()
-        if now - self._learned_at > BLIND_SECONDS:
+        if self.blind:
             raise Unavailable("revocations are not known at the moment")
         known = self._known.get(token)
         if known is None:
@@ -54,13 +72,28 @@ class Authentication:
             if len(self._known) >= MOST_REMEMBERED:
                 self._known.clear()
             self._known[token] = known
-        actor = known.actor
-        if known.expires_at <= now:
-            del self._known[token]
-            raise Unauthenticated("the access token has expired; refresh it")
-        if actor.session_id in self._ended or self._stamps.get(actor.id, NO_STAMP)[0] > known.stamp:
-            raise Unauthenticated("the access token was revoked; sign in or refresh")
-        return actor
+        over = self.over(known)
+        if over is not None:
+            if over is Over.TOKEN_EXPIRED:
+                del self._known[token]
+            raise Unauthenticated(REFUSALS[over])
+        return known
+
+    @property
+    def blind(self) -> bool:
+        """Whether nobody has told of revocations lately, so that no token can be trusted."""
+        return self._now() - self._learned_at > BLIND_SECONDS
+
+    def over(self, token: VerifiedToken) -> Over | None:
+        """Why a token no longer counts, as far as is known here; None where it does."""
+        actor = token.actor
+        if token.expires_at <= self._now():
+            return Over.TOKEN_EXPIRED
+        if actor.session_id in self._ended:
+            return Over.SESSION_ENDED
+        if self._stamps.get(actor.id, NO_STAMP)[0] > token.stamp:
+            return Over.ACCOUNT_CHANGED
+        return None
 
     def forget(self) -> None:
         """Verify every token anew: the keys that count are others now."""
