@@ -8,7 +8,8 @@ from sqlalchemy import insert
 
 from bailiwick.kernel.application import Contention
 from bailiwick.kernel.database.statements import Write
-from bailiwick.kernel.locks import LockLost, Locks, leases
+from bailiwick.kernel.locks import LockLost, Locks
+from bailiwick.kernel.messaging.tables import leases
 from tests.kernel.samples import NOON, database_at
 
 
@@ -34,6 +35,7 @@ async def main(url: str, seconds: float) -> None:
             print("taken", flush=True)
         except Contention:
             print("refused", flush=True)
+    await asyncio.wait([holding], timeout=0.5)  # the end of a lost lock takes a moment
     holding.cancel()
     (ended,) = await asyncio.gather(holding, return_exceptions=True)
     print("lost" if isinstance(ended, LockLost) else "held", flush=True)

@@ -18,7 +18,8 @@ from bailiwick.kernel import locks as module
 from bailiwick.kernel.application import Contention, Unavailable
 from bailiwick.kernel.database.columns import UtcDateTime
 from bailiwick.kernel.database.connections import Database
-from bailiwick.kernel.locks import LockHeld, LockLost, Locks, leases
+from bailiwick.kernel.locks import LockHeld, LockLost, Locks
+from bailiwick.kernel.messaging.tables import leases
 from tests.kernel.samples import NOON
 
 ROOT = Path(__file__).parents[2]
@@ -204,11 +205,11 @@ async def test_who_is_robbed_of_a_lock_is_cancelled_and_told(
 
 
 class Breakable:
-    """A database that can be away."""
+    """A database that can be away, or do as told once and not say so."""
 
     def __init__(self, real: Database) -> None:
         self._real = real
-        self.away = False
+        self.away = self.mute = False
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._real, name)
@@ -216,7 +217,11 @@ class Breakable:
     async def first(self, *args: Any, **params: Any) -> Any:
         if self.away:
             raise Unavailable("away")
-        return await self._real.first(*args, **params)
+        row = await self._real.first(*args, **params)
+        if self.mute:
+            self.mute = False
+            raise Unavailable("the answer was lost")
+        return row
 
 
 async def test_while_the_database_is_away_a_lock_is_given_up_before_its_lease_ends(
@@ -236,6 +241,15 @@ async def test_while_the_database_is_away_a_lock_is_given_up_before_its_lease_en
     with pytest.raises(LockHeld):  # so nobody else can have had it by then
         async with Locks(database).hold("one", patience=0):
             pytest.fail("its lease still runs")
+
+
+async def test_a_lock_taken_without_our_hearing_of_it_is_given_back(database: Database) -> None:
+    breakable: Any = Breakable(database)
+    breakable.mute = True
+    with pytest.raises(Unavailable, match="lost"):
+        await Locks(breakable).hold("one").__aenter__()
+    async with Locks(database).hold("one", patience=0) as token:
+        assert token == 2
 
 
 async def test_a_short_absence_of_the_database_loses_no_lock(database: Database) -> None:

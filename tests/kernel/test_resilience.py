@@ -161,8 +161,9 @@ async def test_waiting_for_a_turn_ends_and_is_not_tried_again() -> None:
     other, way = Other(0), outbound(most_at_once=1, patience=0.02)
     running = asyncio.create_task(way.call(other, idempotent=True))
     await asyncio.sleep(0)
-    late = well()
+    late, retried = well(), counted("outbound_retries_total")
     refusal = await refused(way, late, idempotent=True)
+    assert counted("outbound_retries_total") == retried
     assert isinstance(refusal, NotCalled)
     assert (refusal.why, late.asked) == ("full", 0)
     other.go_on.set()
@@ -205,9 +206,9 @@ async def test_an_open_breaker_is_not_waited_for() -> None:
 
 
 async def test_the_attempt_that_opens_the_breaker_is_the_last() -> None:
-    other = Other(OSError())
+    other, retried = Other(OSError()), counted("outbound_retries_total")
     await refused(outbound(opens_after=2, attempts=10), other, idempotent=True)
-    assert other.asked == 2
+    assert (other.asked, counted("outbound_retries_total") - retried) == (2, 1)
 
 
 async def test_answers_and_refusals_by_the_business_keep_the_breaker_closed() -> None:

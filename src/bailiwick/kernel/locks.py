@@ -16,10 +16,7 @@ from uuid import UUID, uuid4
 import structlog
 from sqlalchemy import (
     BigInteger,
-    Column,
     Float,
-    String,
-    Table,
     bindparam,
     exists,
     insert,
@@ -35,7 +32,8 @@ from bailiwick.kernel.application import Unavailable
 from bailiwick.kernel.database.columns import Id, UtcDateTime
 from bailiwick.kernel.database.connections import Database, Duplicate
 from bailiwick.kernel.database.statements import Write
-from bailiwick.kernel.messaging.outbox import metadata
+from bailiwick.kernel.failpoints import reached
+from bailiwick.kernel.messaging.tables import leases
 
 log = structlog.get_logger("locks")
 
@@ -44,16 +42,6 @@ CANDIDACY = 5.0  # seconds between two tries to become the leader
 RENEWALS = 4  # in one lease
 KEPT = 0.9  # of a lease; the rest is for what ends the work of a lock that was lost
 FIRST_LOOK, LONGEST_LOOK = 0.05, 1.0  # seconds between two tries to get a lock
-
-leases = Table(
-    "kernel_lease",
-    metadata,
-    Column("name", String(128), primary_key=True),
-    Column("holder", Id, nullable=False),
-    Column("token", BigInteger, nullable=False),
-    Column("until", UtcDateTime, nullable=False),
-)
-"""Who holds which lock. Rows stay, so that a token never comes twice; names come from code and are few."""
 
 
 class _FromNow(FunctionElement[datetime]):
@@ -198,11 +186,16 @@ class Locks:
             pause = min(2 * pause, LONGEST_LOOK)
         return lease
 
+    async def _make(self, lease: _Lease) -> None:
+        reached("locks.before_make")
+        with suppress(Duplicate):  # somebody else has just made it
+            await self._database.write([Write(_MAKE, {"lock": lease.name, "me": lease.holder})])
+        reached("locks.after_make")
+        self._made.add(lease.name)
+
     async def _take(self, lease: _Lease) -> bool:
         if lease.name not in self._made:
-            with suppress(Duplicate):  # somebody else has just made it
-                await self._database.write([Write(_MAKE, {"lock": lease.name, "me": lease.holder})])
-            self._made.add(lease.name)
+            await self._make(lease)
         asked = asyncio.get_running_loop().time()
         try:
             row = await self._database.first(_TAKE, lock=lease.name, me=lease.holder, seconds=lease.seconds)
@@ -211,6 +204,7 @@ class Locks:
             raise
         if row is None:
             return False
+        reached("locks.taken")
         lease.token, lease.until = row[0], asked + KEPT * lease.seconds
         return True
 

@@ -5,9 +5,11 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from bailiwick.kernel.application import Clock, NewId
+from bailiwick.kernel.cache import Cache
 from bailiwick.kernel.database.connections import Database
 from bailiwick.kernel.http.authentication import Authentication
 from bailiwick.kernel.http.routing import Router
+from bailiwick.kernel.locks import Locks
 from bailiwick.kernel.messaging.handlers import JobHandler, Subscription
 from bailiwick.kernel.messaging.processes import ProcessHandler
 from bailiwick.kernel.messaging.schedules import Schedule
@@ -24,6 +26,8 @@ class Platform:
     database: Database
     clock: Clock
     new_id: NewId
+    locks: Locks
+    cache: Cache
     contracts: dict[type[Any], Any] = field(default_factory=dict)
 
     def contract(self, kind: type[T]) -> T:

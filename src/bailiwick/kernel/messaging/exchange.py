@@ -1,6 +1,6 @@
 """The exchange of events with services that have databases of their own, where a transport is configured."""
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Self
@@ -19,10 +19,10 @@ from bailiwick.kernel.settings import Settings
 
 @dataclass(frozen=True)
 class Exchange:
-    """What this process sends to others and gets from them. `readers` are those who send."""
+    """What this process sends to others and gets from them. `senders` are the readers that send, by type."""
 
     transport: Transport
-    readers: dict[str, list[str]]
+    senders: Mapping[str, Sequence[str]]
     handlers: tuple[Handler, ...]
     loops: tuple[Callable[[], Awaitable[None]], ...]
 
@@ -52,3 +52,8 @@ class Exchange:
             tuple(inbox.handler(context) for context in contexts),
             (publisher.run, *([receiver.run] if contexts else [])),
         )
+
+    def joined(self, readers: Mapping[str, Sequence[str]]) -> dict[str, list[str]]:
+        """These readers, and those who send."""
+        kinds = readers.keys() | self.senders.keys()
+        return {kind: [*readers.get(kind, ()), *self.senders.get(kind, ())] for kind in sorted(kinds)}

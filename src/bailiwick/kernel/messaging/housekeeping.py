@@ -96,7 +96,7 @@ async def measure(database: Database, clock: Clock) -> None:
     while True:
         with suppress(Unavailable):
             waiting = await database.all(_QUEUES)
-            dead: dict[str, int] = dict(await database.all(_GIVEN_UP))  # type: ignore[arg-type]  # rows of two
+            dead: dict[str, int] = dict(await database.all(_GIVEN_UP))
             seen |= {queue for queue, *_ in waiting} | dead.keys()
             _show(seen, waiting, dead, clock())
         look()

@@ -1,6 +1,7 @@
 """The inbox: what a transport brings becomes work in the transaction that marks it as known."""
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from hashlib import sha256
 from uuid import UUID
 
@@ -11,6 +12,7 @@ from uuid_utils.compat import uuid7
 from bailiwick.kernel.application import Cause, Clock, Contention, Unavailable
 from bailiwick.kernel.database.connections import Database, Duplicate
 from bailiwick.kernel.database.statements import Write
+from bailiwick.kernel.failpoints import reached
 from bailiwick.kernel.jobs import GiveUp, Priority
 from bailiwick.kernel.messaging.envelopes import Envelope, Undecodable, decoded
 from bailiwick.kernel.messaging.handlers import Handler, queue_of
@@ -118,10 +120,12 @@ class Inbox:
             new = await self._unknown(deliveries)
             if not new:
                 return
+            reached("inbox.before_write")
             try:
                 await self._database.write([write for each in new for write in self._writes(*each)])
             except (Duplicate, Contention):
                 continue  # somebody else is just storing some of them
+            reached("inbox.after_write")
             self._database.work_added.set()
             return
         raise Unavailable("others keep storing the same events")
@@ -178,7 +182,7 @@ class Inbox:
         }
         # The same bytes are the same message: it has no id that could be relied on.
         mark = self._mark(name, UUID(bytes=sha256(message).digest()[:16]))
-        try:
+        reached("inbox.before_burial")
+        with suppress(Duplicate):
             await self._database.write([mark, Write(_DEAD, row)])
-        except Duplicate:
-            return
+        reached("inbox.after_burial")

@@ -57,6 +57,7 @@ SPARE_SECONDS = 30.0
 FOR_EVER = 1_000_000_000
 """Moves are never given up by the queue: the process itself counts its attempts and decides."""
 
+_ADVANCE, _EXPIRE, _HEAR = TypeAdapter(Advance), TypeAdapter(Expire), TypeAdapter(Hear)
 _BY_KEY = select(processes).where(processes.c.name == bindparam("name"), processes.c.key == bindparam("key"))
 
 
@@ -132,9 +133,9 @@ class Conductor:
     def handlers(self) -> list[Handler]:
         """What a worker must know to bring the processes of this kind on."""
         return [
-            self._handler(Advance, self.advance),
-            self._handler(Expire, self.expire),
-            self._handler(Hear, self.hear),
+            self._handler(Advance, _ADVANCE, self.advance),
+            self._handler(Expire, _EXPIRE, self.expire),
+            self._handler(Hear, _HEAR, self.hear),
         ]
 
     def subscriptions(self) -> list[Subscription]:
@@ -142,8 +143,10 @@ class Conductor:
         name, kinds = self._plan.process.name, self._plan.kinds
         return [Subscription(f"{name}.{kind.__name__}", kind, self._tell(kind)) for kind in kinds.values()]
 
-    def _handler(self, kind: type[J], handle: Callable[[J], Awaitable[None]]) -> Handler:
-        name, adapter = self._plan.process.name, TypeAdapter[J](kind)
+    def _handler(
+        self, kind: type[J], adapter: TypeAdapter[J], handle: Callable[[J], Awaitable[None]]
+    ) -> Handler:
+        name = self._plan.process.name
         return Handler(
             queue=name,
             name=f"{name}.{kind.__name__.lower()}",

@@ -2,7 +2,7 @@
 
 import asyncio
 import random
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
 from importlib import import_module
@@ -66,12 +66,12 @@ _HISTORY = (
 
 
 def published(contexts: Iterable[str]) -> list[str]:
-    """The types of the events that these contexts publish: those in their contracts."""
+    """The types of the events that these contexts publish: those in their contracts, without their bases."""
     types = []
     for context in contexts:
         contract = import_module(f"{package_of(context)}.contract")
         kinds = [kind for kind in vars(contract).values() if isinstance(kind, type)]
-        own = [k for k in kinds if issubclass(k, Event) and k.__module__ == contract.__name__]
+        own = [k for k in kinds if issubclass(k, Event) and k is not Event and not k.__subclasses__()]
         types += [event_type(kind) for kind in own]
     return types
 
@@ -142,25 +142,44 @@ class Publisher:
         if not rows:
             return 0
         envelopes = [_envelope(row) for row in sorted(rows, key=lambda row: (row[-1], row[0]))]
-        keys = _padded([row[0] for row in rows])
         try:
-            reached("transport.before_publish")
-            async with asyncio.timeout(PUBLISH_SECONDS):
-                refused = await self._transport.publish(envelopes)
-            reached("transport.after_publish")
-        except BaseException as error:
+            refused = await self._send(envelopes)
+        except BaseException:
             with suppress(Unavailable, Contention):
-                await self._database.write([Write(_RELEASE, keys | {"holder": self._holder})])
-            if isinstance(error, TimeoutError):
-                raise TransportDown("no confirmation in time") from error
+                await self._give_back(rows)
             raise
         self._answers()
+        await self._let_go(rows, refused)
+        return len(rows)
+
+    async def _send(self, envelopes: Sequence[Envelope]) -> dict[UUID, str]:
+        reached("transport.before_publish")
+        try:
+            async with asyncio.timeout(PUBLISH_SECONDS):
+                refused = await self._transport.publish(envelopes)
+        except TimeoutError as late:
+            raise TransportDown("no confirmation in time") from late
+        reached("transport.after_publish")
+        return refused
+
+    async def _give_back(self, rows: Sequence[Row]) -> None:
+        reached("transport.before_release")
+        await self._database.write([Write(_RELEASE, self._held(rows))])
+        reached("transport.after_release")
+
+    async def _let_go(self, rows: Sequence[Row], refused: Mapping[UUID, str]) -> None:
+        reached("transport.before_done")
         for row in rows:
             if (reason := refused.get(row[1])) is not None:
                 log.error("event_not_published", id=str(row[1]), reason=reason)
                 await self._database.write(self._lease.finish(row[0], self._clock(), "dead", error=reason))
-        await self._database.write([Write(_DONE, keys | {"holder": self._holder})])
-        return len(rows)
+        await self._database.write([Write(_DONE, self._held(rows))])
+        reached("transport.after_done")
+
+    def _held(self, rows: Sequence[Row]) -> dict[str, Any]:
+        ids = [row[0] for row in rows]
+        filled = [*ids, *[ids[-1]] * (BATCH - len(ids))]
+        return {**dict(zip(_KEYS, filled, strict=True)), "holder": self._holder}
 
     async def _begin_streams(self) -> None:
         """Make the streams that are not there, each once all that it may have held waits to be sent again."""
@@ -180,8 +199,10 @@ class Publisher:
         while True:
             rows = await self._database.all(_HISTORY, after=after, kind=f"{prefix}%")
             again = [self._again(row) for row in rows if row[1] in self._types]
+            reached("transport.before_history")
             for start in range(0, len(again), 32):
                 await self._database.write(again[start : start + 32])
+            reached("transport.after_history")
             count += len(again)
             if len(rows) < PAGE:
                 return count
@@ -220,10 +241,6 @@ def _envelope(row: Row) -> Envelope:
         actor_id=actor_id,
         correlation_id=correlation_id,
     )
-
-
-def _padded(ids: Sequence[UUID]) -> dict[str, Any]:
-    return dict(zip(_KEYS, [*ids, *[ids[-1]] * (BATCH - len(ids))], strict=True))
 
 
 def _first_id(time: datetime) -> UUID:

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
@@ -31,6 +32,8 @@ from bailiwick.kernel.jobs import Priority
 from bailiwick.kernel.messaging.tables import finished, pauses, work
 
 LEASE = timedelta(seconds=20)
+HANDED_OVER = UUID("000000ce-1e27-7000-8000-000000000000")
+"""Holds what waits for a worker of another system, such as Celery, to take it by its id."""
 AT_A_TIME = 50
 
 _mine = (work.c.id == bindparam("key")) & (work.c.leased_by == bindparam("holder"))
@@ -94,6 +97,22 @@ class Item:
 
 
 _CLAIMED = [work.c[name] for name in Item.__slots__]
+_leased = {"leased_by": bindparam("holder"), "leased_until": bindparam("lease")}
+TAKE = (
+    update(work)
+    .where(
+        work.c.id == bindparam("which", type_=work.c.id.type),
+        work.c.leased_by == HANDED_OVER,
+        ~exists(select(pauses.c.queue).where(pauses.c.queue == work.c.queue)),
+    )
+    .values(_leased | {"attempts": work.c.attempts + 1})
+    .returning(*_CLAIMED)
+)
+TAKE_BACK = (
+    update(work)
+    .where(work.c.id == bindparam("which", type_=work.c.id.type), work.c.leased_by == HANDED_OVER)
+    .values(leased_by=None, leased_until=None)
+)
 
 
 def _due(queue: str, priority: Priority, free: str) -> Select[Any]:
@@ -125,11 +144,27 @@ def _due(queue: str, priority: Priority, free: str) -> Select[Any]:
 
 
 def claim_of(
-    queues: Mapping[str, Sequence[Priority]], columns: Sequence[ColumnElement[Any]] = _CLAIMED
+    queues: Mapping[str, Sequence[Priority]],
+    columns: Sequence[ColumnElement[Any]] = _CLAIMED,
+    *,
+    attempt: bool = True,
 ) -> Update:
-    """One statement that leases, for each queue, at most `free<n>` of what is due, `n` being its number."""
+    """One statement that leases, for each queue, at most `free<n>` of what is due, `n` being its number.
+
+    It counts as an attempt, unless it is only to be handed over.
+    """
+    each = tuple((queue, tuple(priorities)) for queue, priorities in queues.items())
+    return _claim(each, tuple(columns), int(attempt))
+
+
+@lru_cache(maxsize=100)
+def _claim(
+    queues: tuple[tuple[str, tuple[Priority, ...]], ...],
+    columns: tuple[ColumnElement[Any], ...],
+    attempts: int,
+) -> Update:
     branches = []
-    for number, (queue, priorities) in enumerate(queues.items()):
+    for number, (queue, priorities) in enumerate(queues):
         lanes = [_due(queue, priority, f"free{number}") for priority in priorities]
         if len(lanes) == 1:
             branches += lanes
@@ -142,7 +177,7 @@ def claim_of(
     return (
         update(work)
         .where(work.c.id.in_(select(due.c.id)))
-        .values(leased_by=bindparam("holder"), leased_until=bindparam("lease"), attempts=work.c.attempts + 1)
+        .values(_leased | {"attempts": work.c.attempts + attempts})
         .returning(*columns)
     )
 

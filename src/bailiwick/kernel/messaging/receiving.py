@@ -9,7 +9,6 @@ from hashlib import sha256
 import structlog
 
 from bailiwick.kernel.database.connections import Database
-from bailiwick.kernel.failpoints import reached
 from bailiwick.kernel.locks import LEASE, Locks
 from bailiwick.kernel.messaging.inbox import Inbox
 from bailiwick.kernel.messaging.transports import StreamMissing, Transport, TransportDown
@@ -58,9 +57,7 @@ class Receiver:
         async def take(messages: Sequence[bytes]) -> None:
             nonlocal pause
             pause = FIRST_PAUSE
-            reached("transport.before_receive")
             await self._inbox.take_in(context, messages)
-            reached("transport.after_receive")
 
         while True:
             try:

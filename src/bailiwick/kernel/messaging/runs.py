@@ -1,7 +1,7 @@
 """A run of a process: where it stands, what it decides next, and the row that it is stored in."""
 
 import random
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
@@ -57,6 +57,7 @@ class Plan(Generic[S]):
     process: Process[S, Any]
     state: TypeAdapter[S]
     kinds: Mapping[str, type[Event]]
+    decode: Mapping[str, Callable[[dict[str, Any], int], Event]]
 
     @classmethod
     def of(cls, process: Process[S, Any]) -> "Plan[S]":
@@ -85,7 +86,8 @@ class Plan(Generic[S]):
 @lru_cache(maxsize=1000)
 def _plan(process: Process[Any, Any]) -> Plan[Any]:
     kinds = {event_type(on.kind): on.kind for step in process.steps for on in step.waits_for}
-    return Plan(process, TypeAdapter(process.state), kinds)
+    decode = {name: decoder(kind) for name, kind in kinds.items()}
+    return Plan(process, TypeAdapter(process.state), kinds, decode)
 
 
 @dataclass(frozen=True)
@@ -253,7 +255,7 @@ class Run(Aggregate):
                 return
 
     def _take(self, plan: Plan[S], on: On[Any, S], heard: Hearing, now: datetime) -> None:
-        event = decoder(on.kind)(heard.payload, heard.schema)
+        event = plan.decode[heard.type](heard.payload, heard.schema)
         self._note(now, "heard", heard.type)
         try:
             if on.take is not None:

@@ -191,3 +191,25 @@ Index(
     postgresql_where=processes.c.ended_at.is_not(None),
     sqlite_where=processes.c.ended_at.is_not(None),
 )
+
+tickets = Table(
+    "kernel_ticket",
+    metadata,
+    Column("digest", String(64), primary_key=True),
+    Column("user_id", Id, nullable=False),
+    Column("session_id", Id),
+    Column("stamp", BigInteger, nullable=False),
+    Column("token_expires_at", BigInteger, nullable=False),
+    Column("expires_at", UtcDateTime, nullable=False),
+)
+"""Each opens one web socket once, for the token with which it was asked for."""
+
+leases = Table(
+    "kernel_lease",
+    metadata,
+    Column("name", String(128), primary_key=True),
+    Column("holder", Id, nullable=False),
+    Column("token", BigInteger, nullable=False),
+    Column("until", UtcDateTime, nullable=False),
+)
+"""Who holds which lock. Rows stay, so that a token never comes twice; names come from code and are few."""

@@ -27,7 +27,7 @@ from bailiwick.kernel.failpoints import reached
 from bailiwick.kernel.jobs import GiveUp, Priority, reporting
 from bailiwick.kernel.messaging.grouping import Grouping
 from bailiwick.kernel.messaging.handlers import Handler, NewerSchema
-from bailiwick.kernel.messaging.queue import LEASE, Item, Lease, claim_of
+from bailiwick.kernel.messaging.queue import LEASE, TAKE, TAKE_BACK, Item, Lease, claim_of
 from bailiwick.kernel.messaging.tables import work
 from bailiwick.kernel.observability import work_seconds, work_total
 
@@ -39,6 +39,7 @@ SHORTEST_POLL, LONGEST_POLL = 0.25, 1.0
 GATHER_SECONDS = 0.002
 """Commits of so short a time are claimed together: one claim for each would cost as much as they do."""
 SUCCEEDED, DEAD, CANCELLED = "succeeded", "dead", "cancelled"
+RETRYING, LEFT, GONE = "retrying", "left to its lease", "gone"
 
 
 class Ending:
@@ -77,7 +78,7 @@ class Worker:
         self, database: Database, handlers: Sequence[Handler], clock: Clock, drain_seconds: float = 20.0
     ) -> None:
         self.id: UUID = uuid7()
-        self.running: dict[UUID, tuple[datetime, asyncio.Task[None]]] = {}
+        self.running: dict[UUID, tuple[datetime, asyncio.Task[str]]] = {}
         self._database, self._clock, self._drain_seconds = database, clock, drain_seconds
         self._handlers = {(handler.queue, handler.name): handler for handler in handlers}
         self._places: dict[str, int] = {}
@@ -98,7 +99,7 @@ class Worker:
         """Until cancelled; then what runs may end within the drain time, and the rest is given back."""
         if self._claim is None:
             return
-        heart = asyncio.ensure_future(self._beat())
+        heart = asyncio.ensure_future(self.keep())
         try:
             while True:
                 await self._wait()
@@ -148,6 +149,21 @@ class Worker:
             self._start(Item(*row))
         return len(rows)
 
+    async def take(self, id: UUID) -> str:
+        """Run a job that was handed over, to its end: what became of it, and why where it failed.
+
+        GONE where somebody has it already, or it is done, or its queue is paused.
+        """
+        row = await self._database.first(TAKE, which=id, lease=self._clock() + LEASE, holder=self.id)
+        reached("worker.taken")
+        if row is None:
+            await self._lease.store(Write(TAKE_BACK, {"which": id}))
+            return GONE
+        self._start(Item(*row))
+        _, task = self.running[id]
+        await asyncio.wait([task])
+        return CANCELLED if task.cancelled() else task.result()
+
     def _start(self, item: Item) -> None:
         self._busy[item.queue] += 1
         task = asyncio.ensure_future(self._perform(item))
@@ -161,24 +177,25 @@ class Worker:
         if item.queue in self._full and self._busy[item.queue] <= self._places[item.queue] // 2:
             self._database.work_added.set()
 
-    async def _perform(self, item: Item) -> None:
-        """Run one piece of work to its end, whatever that is. Only a lost database leaves it to its lease."""
+    async def _perform(self, item: Item) -> str:
+        """Run one piece of work to its end, and say which. Only a lost database leaves it to its lease."""
         try:
             handler = self._handlers.get((item.queue, item.name))
             if item.cancelled:
                 await self._lease.store(*self._lease.finish(item.id, self._clock(), CANCELLED))
-            elif handler is None:
-                await self._later(item, f"no handler for {item.name}")
-            else:
-                await self._handle(handler, item)
+                return CANCELLED
+            if handler is None:
+                return await self._later(item, f"no handler for {item.name}")
+            return await self._handle(handler, item)
         except asyncio.CancelledError:
             raise
         except (Unavailable, Contention, AlreadyDone):
             log.info("work_left_to_its_lease", queue=item.queue, id=str(item.id))
         except Exception:
             log.exception("work_left_to_its_lease", queue=item.queue, id=str(item.id))
+        return LEFT
 
-    async def _handle(self, handler: Handler, item: Item) -> None:
+    async def _handle(self, handler: Handler, item: Item) -> str:
         ending = Ending(handler, item, self._lease, self._clock)
         cause.set(Cause(item.correlation_id, item.actor_id, what=item.name))
         companions.set((ending,))
@@ -189,19 +206,18 @@ class Worker:
             async with asyncio.timeout(handler.time_limit):
                 result = await uncontended(lambda: self._attempt(handler, item, message), again=5, pause=0.01)
         except AlreadyDone:
-            return
+            return LEFT
         except asyncio.CancelledError:
             await self._given_back(item)
             raise
         except Exception as error:
-            if not ending.done:
-                await self._failed(handler, item, error)
-            return
+            return SUCCEEDED if ending.done else await self._failed(handler, item, error)
         reached("worker.handled")
         if not ending.done:
             await self._group.write(ending.last_writes(result))
         work_seconds.labels(item.queue).observe((self._clock() - item.enqueued_at).total_seconds())
         work_total.labels(item.queue, SUCCEEDED).inc()
+        return SUCCEEDED
 
     async def _attempt(self, handler: Handler, item: Item, message: Any) -> Any:
         try:
@@ -212,20 +228,21 @@ class Worker:
                 raise AlreadyDone from None
             raise
 
-    async def _failed(self, handler: Handler, item: Item, error: Exception) -> None:
+    async def _failed(self, handler: Handler, item: Item, error: Exception) -> str:
         reason = _reason(error)
         last = item.attempts >= handler.most_attempts and not isinstance(error, NewerSchema)
         work_total.labels(item.queue, "failed").inc()
         log.warning("work_failed", queue=item.queue, name=item.name, attempts=item.attempts, reason=reason)
         if not last and not isinstance(error, GiveUp):
-            await self._later(item, reason)
-            return
+            return await self._later(item, reason)
         log.error("work_given_up", queue=item.queue, name=item.name, id=str(item.id), reason=reason)
         await self._lease.store(*self._lease.finish(item.id, self._clock(), DEAD, error=reason))
+        return f"{DEAD}: {reason}"
 
-    async def _later(self, item: Item, reason: str) -> None:
+    async def _later(self, item: Item, reason: str) -> str:
         wait = min(LONGEST_WAIT, timedelta(seconds=2.0 ** min(item.attempts, 20))) * random.uniform(0.8, 1.2)
         await self._lease.retry(item.id, self._clock() + wait, reason)
+        return f"{RETRYING}: {reason}"
 
     async def _given_back(self, item: Item) -> None:
         with suppress(Exception):  # its lease ends by itself, only later
@@ -240,8 +257,8 @@ class Worker:
 
         return tell
 
-    async def _beat(self) -> None:
-        """Keep what runs for long, let go of what was taken from us, and cancel what operators cancelled."""
+    async def keep(self) -> None:
+        """Until cancelled: keep what runs for long, let go of what was taken from us, and cancel what operators cancelled."""
         while True:
             await asyncio.sleep(HEARTBEAT_SECONDS * random.uniform(0.8, 1.0))
             with suppress(Unavailable, Contention):

@@ -95,7 +95,7 @@ def _work() -> None:
         sa.Column("last_error", sa.Text),
     )
     _index("kernel_work", "due", "queue", "priority", "available_at", "id")
-    _index("kernel_work", "order", "queue", "key", "sequence", "id", where="key IS NOT NULL")
+    _index("kernel_work", "order", "queue", "key", "sequence", "id", where='"key" IS NOT NULL')
     _index("kernel_work", "unique_key", "unique_key", where="unique_key IS NOT NULL", unique=True)
     op.create_table(
         "kernel_finished",
@@ -211,7 +211,12 @@ GUARDS = {
     "sqlite": tuple(
         f"CREATE TRIGGER {table}_{name} BEFORE {event} ON {table} {refusal}"
         for table, name, event, refusal in (
-            ("kernel_audit", "only_erase", "UPDATE", _refusing("kernel_audit", f"WHERE NOT ({_ONLY_ERASES})")),
+            (
+                "kernel_audit",
+                "only_erase",
+                "UPDATE",
+                _refusing("kernel_audit", f"WHERE NOT ({_ONLY_ERASES})"),
+            ),
             ("kernel_audit", "append_only", "DELETE", _refusing("kernel_audit", "")),
             ("kernel_seal", "no_update", "UPDATE", _refusing("kernel_seal", "")),
             ("kernel_seal", "append_only", "DELETE", _refusing("kernel_seal", "")),
@@ -226,8 +231,8 @@ GUARDS = {
                 "kernel_seal",
                 "no_replace",
                 "INSERT",
-                "BEGIN SELECT RAISE(ABORT, 'UNIQUE constraint failed: kernel_seal.position') FROM kernel_seal "
-                "WHERE position = NEW.position OR audit_id = NEW.audit_id; END",
+                "BEGIN SELECT RAISE(ABORT, 'UNIQUE constraint failed: kernel_seal.position') "
+                "FROM kernel_seal WHERE position = NEW.position OR audit_id = NEW.audit_id; END",
             ),
         )
     ),

@@ -19,6 +19,7 @@ from nats.js import JetStreamContext
 from nats.js.api import AckPolicy, ConsumerConfig, DeliverPolicy, StorageType, StreamConfig
 from nats.js.errors import NoStreamResponseError, NotFoundError
 
+from bailiwick.kernel.failpoints import reached
 from bailiwick.kernel.messaging.envelopes import Envelope
 from bailiwick.kernel.messaging.transports import BATCH, StreamMissing, Take, TransportDown
 from bailiwick.kernel.settings.sections import Transport as Options
@@ -44,6 +45,7 @@ class JetStream:
 
     async def publish(self, envelopes: Sequence[Envelope]) -> dict[UUID, str]:
         refused: dict[UUID, str] = {}
+        reached("jetstream.before_publish")
         async with _explained():
             client = await self._client()
             stream, largest = client.jetstream(timeout=PATIENCE), client.max_payload - ROOM
@@ -59,6 +61,7 @@ class JetStream:
                 contexts.append(each.context)
             answers = await asyncio.gather(*sending, return_exceptions=True)
         _obey()
+        reached("jetstream.after_publish")
         for context, answer in zip(contexts, answers, strict=True):
             if isinstance(answer, NoStreamResponseError):
                 raise StreamMissing(context)
@@ -106,9 +109,15 @@ class JetStream:
                 raise TransportDown("messages were lost on their way; they are asked for again")
             expected = found[-1].metadata.sequence.consumer + 1
             await take([message.data for message in found])
-            async with _explained():
-                await found[-1].ack_sync(timeout=PATIENCE)
-            _obey()
+            await self._confirm(found[-1])
+
+    async def _confirm(self, last: Msg) -> None:
+        """All up to this one."""
+        reached("jetstream.before_confirm")
+        async with _explained():
+            await last.ack_sync(timeout=PATIENCE)
+        _obey()
+        reached("jetstream.after_confirm")
 
     async def close(self) -> None:
         if self._connection is not None:
@@ -154,8 +163,8 @@ class JetStream:
         try:
             return await messages.fetch(BATCH, timeout=WAIT)
         except TimeoutError:
-            if self._connection is None or self._connection.is_closed:
-                raise TransportDown("the connection broke") from None
+            # Silence is all that is heard of a broken connection and of a stream that was lost.
+            await messages.consumer_info()
             return []
         finally:
             _obey()

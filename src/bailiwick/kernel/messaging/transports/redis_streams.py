@@ -18,6 +18,7 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import RedisError, ResponseError
 
+from bailiwick.kernel.failpoints import reached
 from bailiwick.kernel.messaging.envelopes import Envelope
 from bailiwick.kernel.messaging.transports import BATCH, StreamMissing, Take, TransportDown
 from bailiwick.kernel.settings.sections import Transport as Options
@@ -58,6 +59,7 @@ class RedisStreams:
 
     async def publish(self, envelopes: Sequence[Envelope]) -> dict[UUID, str]:
         oldest = int((datetime.now(UTC) - self._oldest).timestamp() * 1000)
+        reached("streams.before_publish")
         async with _explained(), self._redis.pipeline(transaction=False) as pipe:
             for each in envelopes:
                 stream = self._stream(each.context)
@@ -65,6 +67,7 @@ class RedisStreams:
             for stream in {self._stream(each.context) for each in envelopes}:
                 pipe.xtrim(stream, minid=f"{oldest}-0")
             answers = await pipe.execute()
+        reached("streams.after_publish")
         for each, answer in zip(envelopes, answers, strict=False):
             if answer is None:
                 raise StreamMissing(each.context)
@@ -98,10 +101,15 @@ class RedisStreams:
             if messages:
                 await take(messages)
             if found:
-                async with _explained():
-                    await self._redis.xack(stream, group, *(id for id, _ in found))
+                await self._confirm(stream, group, [id for id, _ in found])
             elif after != NEW:
                 after = NEW
+
+    async def _confirm(self, stream: str, group: str, ids: Sequence[bytes]) -> None:
+        reached("streams.before_confirm")
+        async with _explained():
+            await self._redis.xack(stream, group, *ids)
+        reached("streams.after_confirm")
 
     async def close(self) -> None:
         await self._redis.aclose()
