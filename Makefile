@@ -11,7 +11,7 @@ unexport VIRTUAL_ENV
 SYNC = .venv/bin/uv sync --quiet --frozen --inexact --compile-bytecode
 
 .DEFAULT_GOAL := help
-.PHONY: help run env test check bench lock clean
+.PHONY: help run env test check bench kill lock clean
 
 help: ## this list
 	@echo 'Bailiwick: a business backend that works on day one.'
@@ -36,6 +36,9 @@ check: .venv/.installed-dev ## lint, format, types and import contracts
 
 bench: .venv/.installed-dev ## measure against the floor: a table, a picture and JSON, in ten minutes
 	@.venv/bin/python -m bench
+
+kill: .venv/.installed-dev ## kill processes and databases under load, BAILIWICK_KILLS=300 times, and judge
+	@BAILIWICK_KILLS=$${BAILIWICK_KILLS:-300} .venv/bin/python -m pytest tests/kill -q -s
 
 lock: .venv/.installed-dev ## bring uv.lock, and the pinned uv, to the newest allowed versions
 	@.venv/bin/uv lock --upgrade

@@ -106,7 +106,9 @@ async def lag(url: str, worker: Timed) -> dict[str, float]:
         f"import uvloop, bench.parcels as p; uvloop.run(p.send_at({url!r}, {RATE}, {SECONDS}))",
     ]
     async with going(worker):
-        writer = subprocess.Popen(command, cwd=ROOT, preexec_fn=lambda: os.sched_setaffinity(0, {OTHER_CORE}))
+        writer = subprocess.Popen(  # noqa: ASYNC220 - it takes a moment, before anything is measured
+            command, cwd=ROOT, preexec_fn=lambda: os.sched_setaffinity(0, {OTHER_CORE})
+        )
         while writer.poll() is None or len(worker.lags) < RATE * SECONDS:  # noqa: ASYNC110 - another's progress
             await asyncio.sleep(0.05)
     settled = worker.lags[RATE:]

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import redis
 
-from bailiwick.kernel.testing import create_database, drop_database, postgres_server, valkey_server
+from bailiwick.kernel.testing import create_database, drop_database, nats_server, postgres_server, valkey_server
 
 
 @pytest.fixture(scope="session")
@@ -25,6 +25,13 @@ def postgres() -> Iterator[str]:
 def valkey() -> Iterator[str]:
     """The URL of a real Valkey server, one per test process."""
     with valkey_server() as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def nats_url() -> Iterator[str]:
+    """The URL of a real NATS server with JetStream, one per test process. Tests use prefixes of their own."""
+    with nats_server() as url:
         yield url
 
 

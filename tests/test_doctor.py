@@ -211,6 +211,20 @@ def test_a_redis_that_does_not_answer_is_found(monkeypatch: pytest.MonkeyPatch) 
     assert found(examine(), "redis").verdict == "fail"
 
 
+@pytest.mark.parametrize("broker", ["redis", "nats"])
+def test_a_broker_that_answers_passes_and_one_that_does_not_is_found(
+    broker: str, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert doctor.transport_findings(Settings()) == []
+    monkeypatch.setenv("BAILIWICK_TRANSPORT__URL", request.getfixturevalue(f"{broker}_url"))
+    (finding,) = doctor.transport_findings(Settings.load())
+    assert finding.verdict == "ok"
+    monkeypatch.setenv("BAILIWICK_TRANSPORT__URL", f"{broker}://127.0.0.1:{CLOSED_PORT}")
+    (finding,) = doctor.transport_findings(Settings.load())
+    assert finding.verdict == "fail"
+    assert "transport.url" in finding.remedy
+
+
 SERVICE_TOKEN = "service-0123456789abcdef-0123456789abcdef"
 
 

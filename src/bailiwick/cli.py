@@ -11,7 +11,6 @@ from typer.core import TyperGroup
 from typer.exceptions import TyperException
 
 from bailiwick import operations_cli
-
 from bailiwick.kernel.audit.commands import audit
 
 INTRODUCTION = """A business backend of working bounded contexts.
@@ -62,7 +61,7 @@ def _explained(error: Exception) -> tuple[str, int]:
         return str(error), 2
     if isinstance(error, _load("bailiwick.kernel.domain:DomainError")):
         return str(error), 1
-    if type(error).__name__ in ("CannotServe", "NothingToHandle"):
+    if type(error).__name__ in ("CannotServe", "CeleryMissing", "NothingToHandle"):
         return str(error), 1
     text = _load("bailiwick.kernel.settings.forms:without_password")(str(error)) or "no details"
     if isinstance(error, OSError) or type(error).__module__.split(".")[0] in (
@@ -99,7 +98,7 @@ app.add_typer(migrate, name="migrate", rich_help_panel="Look after it")
 app.add_typer(superuser, name="superuser", rich_help_panel="Look after it")
 app.add_typer(operations_cli.messages, name="messages", rich_help_panel="Look after it")
 app.add_typer(operations_cli.jobs, name="jobs", rich_help_panel="Look after it")
-app.command(rich_help_panel="Start")(operations_cli.worker)
+app.add_typer(operations_cli.processes, name="processes", rich_help_panel="Look after it")
 app.add_typer(audit, name="audit", rich_help_panel="Look after it")
 
 Host = Annotated[str | None, typer.Option(help="Address to listen on.", show_default="http.host")]
@@ -154,6 +153,12 @@ def _become_server(*words: str) -> None:
     and whatever it has loaded (this command line is 7 MB) each of them carries."""
     sys.stdout.flush()
     os.execv(sys.executable, [sys.executable, "-P", "-m", "bailiwick.serving", *words])  # noqa: S606
+
+
+app.command(rich_help_panel="Start")(operations_cli.worker)
+app.command(
+    rich_help_panel="Start", context_settings={"allow_extra_args": True, "ignore_unknown_options": True}
+)(operations_cli.celery)
 
 
 @migrate.command()

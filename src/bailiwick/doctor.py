@@ -60,6 +60,7 @@ def examine() -> list[Finding]:
         findings += guarded("migrations", migration_findings, settings)
     findings += guarded("redis", redis_findings, settings)
     findings += guarded("remotes", remote_findings, settings)
+    findings += guarded("transport", transport_findings, settings)
     return findings + mail_findings(settings)
 
 
@@ -311,6 +312,27 @@ async def _remote_finding(context: str, remote: Any) -> Finding:
         remedy = f"Add {context} to the contexts there, or name the process that carries it."
         return Finding(about, "fail", f"{remote.url} does not carry it", remedy)
     return Finding(about, "ok", f"{remote.url} answers {', '.join(carried[name_of(context)])}")
+
+
+def transport_findings(settings: Settings) -> list[Finding]:
+    """Whether the broker answers that carries events to other services, where one is configured."""
+    if settings.transport.url is None:
+        return []
+    transports = import_module("bailiwick.kernel.messaging.transports")
+    transport = transports.connect(settings.transport)
+
+    async def ask() -> None:
+        try:
+            await transport.lacks(name_of(settings.contexts[0]))
+        finally:
+            await transport.close()
+
+    try:
+        asyncio.run(ask())
+    except transports.TransportDown as error:
+        remedy = "Is it up, and is transport.url right? Until it answers, events wait in the database."
+        return [Finding("transport", "fail", _text(error), remedy)]
+    return [Finding("transport", "ok", without_password(settings.transport.url))]
 
 
 def mail_findings(settings: Settings) -> list[Finding]:

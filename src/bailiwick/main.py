@@ -19,6 +19,7 @@ from uuid_utils.compat import uuid7
 
 from bailiwick.kernel.audit.refusals import Refusals
 from bailiwick.kernel.audit.sealing import Sealer
+from bailiwick.kernel.cache import Cache
 from bailiwick.kernel.contexts import package_of
 from bailiwick.kernel.database.connections import Database
 from bailiwick.kernel.database.listing import ListRequest
@@ -34,7 +35,9 @@ from bailiwick.kernel.http.lifespan import with_lifespan
 from bailiwick.kernel.http.limits import RateLimiter
 from bailiwick.kernel.http.requests import ExpectedVersion, Request
 from bailiwick.kernel.http.routing import PROVIDED, Bound, Operation, Provide, expected_version
-from bailiwick.kernel.messaging import handlers
+from bailiwick.kernel.live.switchboard import Switchboard
+from bailiwick.kernel.locks import Locks
+from bailiwick.kernel.messaging import celery_broker, handlers
 from bailiwick.kernel.messaging.exchange import Exchange
 from bailiwick.kernel.messaging.housekeeping import Retention, measure, prune
 from bailiwick.kernel.messaging.processes import Conductor
@@ -53,8 +56,10 @@ from bailiwick.kernel.observability import (
     watch,
 )
 from bailiwick.kernel.operations import http as operators
+from bailiwick.kernel.operations import processes as process_operations
 from bailiwick.kernel.operations.console import Console
 from bailiwick.kernel.settings import Settings
+from bailiwick.kernel.stopping import farewells
 
 log = structlog.get_logger("main")
 
@@ -99,7 +104,9 @@ class Backend:
 
     @classmethod
     def build(cls, settings: Settings, database: Database | None = None) -> "Backend":
-        platform = Platform(settings, database or open_database(settings), utc_now, uuid7)
+        database = database or open_database(settings)
+        cache = Cache(settings.redis.url)
+        platform = Platform(settings, database, utc_now, uuid7, Locks(database), cache)
         remotes = import_module("bailiwick.kernel.http.remotes").connect(settings) if settings.remotes else {}
         modules = []
         for name in (*settings.contexts, *remotes):
@@ -112,15 +119,24 @@ class Backend:
             platform.contracts.update(built.contracts)
             modules.append(built)
         elsewhere = frozenset(module.name for module in modules[len(settings.contexts) :])
-        built_here = cls(platform, tuple(modules), elsewhere, tuple(remote.close for remote in remotes.values()))
+        built_here = cls(
+            platform, tuple(modules), elsewhere, tuple(remote.close for remote in remotes.values())
+        )
         built_here.readers()
         return built_here
 
     @property
     def operations(self) -> list[Operation]:
         own = [router for module in self.modules for router in module.routers]
-        routers = [health.router, operators.router, *own]
+        routers = [health.router, operators.router, process_operations.router, *self.live.routers, *own]
         return [operation for router in routers for operation in router.operations]
+
+    @cached_property
+    def live(self) -> Switchboard:
+        """Who is connected to this process and told what concerns them."""
+        platform = self.platform
+        known = next((m.authentication for m in self.modules if m.authentication), None)
+        return Switchboard(platform.settings, platform.database, platform.clock, known)
 
     @cached_property
     def refusals(self) -> Refusals:
@@ -162,15 +178,24 @@ class Backend:
             *(self.exchange.handlers if self.exchange else ()),
         ]
 
+    @cached_property
+    def celery_queues(self) -> frozenset[str]:
+        """The queues that Celery workers work on; none, where they are not used."""
+        return celery_broker.queues_of(self.platform.settings.celery, self.all_handlers())
+
     def worker(self) -> Worker:
-        """Who runs the subscribers and the jobs of the contexts that are here."""
+        """Who runs the subscribers of the contexts that are here, and their jobs unless Celery workers do."""
         drain = self.platform.settings.messages.drain_seconds
-        return Worker(self.platform.database, self.all_handlers(), self.platform.clock, drain)
+        own = [each for each in self.all_handlers() if each.queue not in self.celery_queues]
+        return Worker(self.platform.database, own, self.platform.clock, drain)
 
     def work(self) -> list[Callable[[], Awaitable[None]]]:
         """What runs where messages are handled, each until cancelled."""
         sent = self.exchange.loops if self.exchange else ()
-        return [self.worker().run, self.readers().report, *sent]
+        platform, away = self.platform, self.celery_queues
+        options, database = platform.settings.celery, platform.database
+        jobs = [celery_broker.dispatcher(options, database, platform.clock, away).run] if away else []
+        return [self.worker().run, self.readers().report, *sent, *jobs]
 
     def schedules(self) -> list[Schedule]:
         return [schedule for module in self.modules for schedule in module.schedules]
@@ -198,7 +223,8 @@ class Backend:
             await self.readers().register()
             yield self
         finally:
-            for close in (*self.closing, *([self.exchange.transport.close] if self.exchange else [])):
+            away = [self.exchange.transport.close] if self.exchange else []
+            for close in (self.live.hub.close, self.platform.cache.close, *self.closing, *away):
                 await close()
             await self.platform.database.close()
 
@@ -229,6 +255,7 @@ class Backend:
             partial(measure, platform.database, platform.clock),
             Sealer(platform.database, platform.clock).run,
             self.refusals.run,
+            *self.live.loops,
             *(loop for module in self.modules for loop in module.background),
         ]
 
@@ -255,6 +282,7 @@ def create_app(settings: Settings | None = None) -> Any:
     configure_logging(settings)
     backend = Backend.build(settings)
     limiter = rate_limiter(settings)
+    farewells.append(backend.live.hub.stop)
 
     @asynccontextmanager
     async def running() -> AsyncIterator[None]:
@@ -292,6 +320,7 @@ def http_application(backend: Backend, limiter: RateLimiter | None = None) -> An
         refused=backend.refusals.note,
     )
     application = Application(bind(backend, edge), edge)
+    backend.live.serve_sockets(application, edge)
     own = [module for module in backend.modules if module.name not in backend.elsewhere]
     token = settings.service_token.get_secret_value() if settings.service_token else None
     with_origins = with_cors(application, settings.http.cors_origins, application.headers)
@@ -305,11 +334,13 @@ def bind(backend: Backend, edge: Edge) -> list[Bound]:
     token = settings.http.operator_token
     provided: dict[Any, Provide] = {
         **PROVIDED,
+        **backend.live.provided,
         ExpectedVersion: expected_version(settings.http.require_if_match),
         health.Operator: health.operator_of(token.get_secret_value() if token else None, authenticate),
     }
     fixed: dict[Any, Any] = {
         Database: backend.platform.database,
+        **backend.live.fixed,
         Console: backend.console(),
         health.Probes: health.Probes({"database": partial(_ping, backend.platform.database)}, render_metrics),
         **{type(thing): thing for module in backend.modules for thing in module.provides},
@@ -339,7 +370,8 @@ async def _ping(database: Database) -> None:
 def openapi_document(backend: Backend) -> bytes:
     """The OpenAPI document of the enabled contexts, as JSON. FastAPI is loaded only for this."""
     types = {type(thing) for module in backend.modules for thing in module.provides}
-    provided = {*PROVIDED, Database, Console, ListRequest, health.Probes, health.Operator, *types}
+    own = {Database, Console, ListRequest, health.Probes, health.Operator}
+    provided = {*PROVIDED, *own, *backend.live.provided, *backend.live.fixed, *types}
     openapi = import_module("bailiwick.kernel.http.openapi")
     content: bytes = openapi.document(backend.operations, provided, server="", version=version("bailiwick"))
     return content

@@ -1,5 +1,6 @@
 """The server: granian workers around the application, told how many, where, and how to stop."""
 
+import asyncio
 import ctypes
 import json
 import logging
@@ -19,12 +20,15 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from granian.constants import Interfaces, Loops
+import uvloop
+from granian import loops
+from granian.constants import Interfaces
 from granian.log import LogLevels
 from granian.server.mp import MPServer
 
 from bailiwick.kernel.settings import Settings
 from bailiwick.kernel.settings.sections import own_address
+from bailiwick.kernel.stopping import farewells
 
 # This process only watches its workers. It imports neither the application nor what makes ids or metrics:
 # workers are forked from it, and two workers must not inherit the state of one random generator.
@@ -34,6 +38,8 @@ SERVER_LOG = "_granian"
 METRICS_DIRECTORY = "PROMETHEUS_MULTIPROC_DIR"
 BACKLOG = 2048  # connections that wait for a worker
 MOST_CONNECTIONS = 4096  # of one worker, idle ones included
+LOOP = "patient"  # the name by which granian knows our event loop
+FAREWELL_SECONDS = 2.0
 DIE_WITH_PARENT = 1  # PR_SET_PDEATHSIG
 
 
@@ -51,6 +57,38 @@ class PatientServer(MPServer):
             self.respawned_wrks.pop(index, None)
         if self.interrupt_children:  # died meanwhile: the loop has just forgotten that it was woken
             self.main_loop_interrupt.set()
+
+
+class PatientLoop(uvloop.Loop):
+    """Lets the application say farewell before the server hears of the order to stop.
+
+    Granian waits for streams without telling them, and drops web sockets without a word.
+    """
+
+    _leaving: "asyncio.Task[None] | None" = None
+
+    def add_signal_handler(self, sig: int, callback: Callable[..., Any], *args: Any) -> None:  # type: ignore[override]  # of whatever arguments
+        super().add_signal_handler(sig, self._take_leave, callback, args)
+
+    def _take_leave(self, callback: Callable[..., Any], args: tuple[Any, ...]) -> None:
+        if self._leaving is None:
+            self._leaving = self.create_task(self._farewell(callback, args))
+
+    async def _farewell(self, callback: Callable[..., Any], args: tuple[Any, ...]) -> None:
+        try:
+            async with asyncio.timeout(FAREWELL_SECONDS):
+                await asyncio.gather(*(farewell() for farewell in farewells))
+        except TimeoutError:
+            logging.getLogger(SERVER_LOG).warning("live connections did not end in time")
+        finally:
+            callback(*args)
+
+
+@loops.register(LOOP)
+def _patient_loop() -> asyncio.AbstractEventLoop:
+    loop = PatientLoop()
+    asyncio.set_event_loop(loop)
+    return loop
 
 
 def check(settings: Settings, *, reload: bool = False) -> None:
@@ -78,8 +116,8 @@ def serve(settings: Settings, say: Callable[[str], object], *, reload: bool = Fa
             port=http.port,
             interface=Interfaces.ASGI,
             workers=1 if reload else http.workers,
-            loop=Loops.uvloop,
-            websockets=False,
+            loop=LOOP,  # type: ignore[arg-type]  # any name in granian's register will do
+            websockets=True,
             backlog=BACKLOG,
             backpressure=min(MOST_CONNECTIONS, _raise_open_files() - 256),
             log_level=LogLevels.warning,

@@ -73,6 +73,7 @@ async def asked(stage: Stage, method: str, path: str, **options: Any) -> httpx.R
     """Ask as a super admin, about their own things."""
     scene = await stage.scene("super_admin", "own")
     known = {"user_id": scene.target, "task_id": scene.task, "session_id": scene.session_id, "role": "staff"}
+    known |= {"id": scene.work["jobs"], "queue": "policy", "reader": scene.reader}
     transport = httpx.ASGITransport(app=stage.app)
     headers = {"Authorization": f"Bearer {scene.access_token}", **options.pop("headers", {})}
     async with httpx.AsyncClient(transport=transport, base_url="http://test", headers=headers) as client:

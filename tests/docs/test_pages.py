@@ -10,8 +10,8 @@ from typer.testing import CliRunner
 
 from bailiwick.cli import app
 from bailiwick.kernel import observability
-from bailiwick.kernel.http import health
 from bailiwick.kernel.messaging.tables import metadata
+from bailiwick.kernel.operations import console
 from bailiwick.kernel.settings import Settings, sources
 from bailiwick.kernel.settings.keys import keys_of
 from tests.docs.pages import PAGES, ROOT, blocks, commands, headings, links, names
@@ -70,7 +70,7 @@ def test_the_examples_of_running_it_are_settings() -> None:
 def test_every_name_on_the_page_for_operators_exists() -> None:
     """A name is a setting, a table or column of the outbox, a metric, a permission, or can be imported."""
     columns = {column.name for table in metadata.tables.values() for column in table.columns}
-    known = SETTINGS | set(metadata.tables) | columns | set(dir(observability)) | {health.OPERATIONS_READ}
+    known = SETTINGS | set(metadata.tables) | columns | set(dir(observability)) | {console.READ, console.MANAGE}
     for name in names(ROOT / "docs/operations.md"):
         if not re.fullmatch(r"[a-z_]+(?:[._][a-z_]+)+", name) or name in known:
             continue

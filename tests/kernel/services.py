@@ -48,7 +48,9 @@ async def running(*loops: Loop) -> AsyncIterator[None]:
     try:
         yield
         for task in tasks:
-            assert not task.done(), "it ended by itself"
+            if task.done():
+                task.result()
+                raise AssertionError("it ended by itself")
     finally:
         for task in tasks:
             task.cancel()
@@ -57,7 +59,7 @@ async def running(*loops: Loop) -> AsyncIterator[None]:
 
 async def until(what: Callable[[], Awaitable[bool]], seconds: float = 30.0) -> None:
     async with asyncio.timeout(seconds):
-        while not await what():
+        while not await what():  # noqa: ASYNC110  # another process may be the one that does it
             await asyncio.sleep(0.05)
 
 

@@ -4,6 +4,7 @@ import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
+from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
 
@@ -15,6 +16,7 @@ from bailiwick.kernel.application import Unavailable
 from bailiwick.kernel.database.connections import Database
 from bailiwick.kernel.database.statements import Write
 from bailiwick.kernel.messaging import worker as worker_module
+from bailiwick.kernel.messaging.handlers import DELIVERIES_AT_ONCE
 from bailiwick.kernel.messaging.queue import LEASE
 from bailiwick.kernel.messaging.tables import work
 from bailiwick.kernel.messaging.worker import Worker
@@ -194,3 +196,22 @@ async def test_no_queue_waits_for_the_places_of_another(database: Database) -> N
         for i in range(100):
             await publish(database, str(i))
         await until(lambda: len(heard) == 100)
+
+
+async def test_a_full_queue_goes_on_without_a_poll_though_another_one_has_free_places(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(worker_module, "SHORTEST_POLL", 30.0)
+    monkeypatch.setattr(worker_module, "LONGEST_POLL", 30.0)
+    heard: list[str] = []
+
+    async def hears(event: ShelfBuilt) -> None:
+        await asyncio.sleep(0.05)
+        heard.append(event.name)
+
+    [busy] = subscribe(database, busy=hears)
+    idle = replace(busy, queue="idle", name="idle.one")
+    for i in range(3 * DELIVERIES_AT_ONCE):
+        await publish(database, str(i))
+    async with going(Worker(database, [busy, idle], Watch(), drain_seconds=0)):
+        await until(lambda: len(heard) == 3 * DELIVERIES_AT_ONCE)

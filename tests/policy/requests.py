@@ -8,8 +8,11 @@ from uuid_utils.compat import uuid7
 
 from tests.policy.scene import ANOTHER, PASSWORD, Scene
 from tests.policy.table import Row
+from tests.policy.work import QUEUE
 
+ENDLESS = {("GET", "/api/v1/stream")}
 USERS, AUTH = "/api/v1/users", "/api/v1/auth"
+OPERATIONS = "/api/v1/operations"
 TASKS, PROFILES = "/api/v1/tasks", "/api/v1/profiles"
 
 
@@ -48,6 +51,7 @@ BODIES: Mapping[tuple[str, str], Callable[[Scene], dict[str, Any]]] = {
     ("POST", TASKS): _task,
     ("PUT", f"{TASKS}/{{task_id}}"): _task,
     ("PATCH", f"{TASKS}/{{task_id}}"): _task,
+    ("PUT", f"{OPERATIONS}/queues/{{queue}}/pause"): lambda scene: {"reason": "the floor is wet"},
 }
 
 
@@ -57,5 +61,14 @@ async def sent(scene: Scene, row: Row) -> httpx.Response:
     wanted = body(scene) if body else None
     if wanted is not None and row.operation == ("POST", USERS) and row.about != "-":
         wanted["role"] = row.about
-    path = row.path.format(user_id=scene.target, task_id=scene.task, session_id=scene.session_id)
-    return await scene.ask(row.method, path, wanted)
+    path = row.path.format(
+        user_id=scene.target,
+        task_id=scene.task,
+        session_id=scene.session_id,
+        id=scene.work[next((kind for kind in scene.work if f"/{kind}/" in row.path), "messages")],
+        queue=QUEUE,
+        reader=scene.reader,
+    )
+    # What never ends is asked for its headers.
+    method = "HEAD" if row.operation in ENDLESS else row.method
+    return await scene.ask(method, path, wanted)

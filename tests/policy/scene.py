@@ -1,6 +1,6 @@
 """One caller, and everything that a route could be about: made anew for every answer that is asked for."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -24,6 +24,7 @@ from bailiwick.kernel.settings.sections import Database as DatabaseSettings
 from bailiwick.main import Backend, http_application
 from bailiwick.tasks.application.ports import TasksPorts
 from bailiwick.tasks.domain.task import Task, TaskDetails, TaskId
+from tests.policy import work
 
 PASSWORD = "zebra quilts in april"
 ANOTHER = "lanterns beside a quiet lake"
@@ -53,6 +54,8 @@ class Scene:
     other_session: UUID
     reset_token: str
     verify_token: str
+    work: Mapping[str, UUID]
+    reader: str
 
     @property
     def task(self) -> UUID:
@@ -117,6 +120,8 @@ class Stage:
             other_session=others.id,
             reset_token=seal(TokenKind.RESET, reset.id, reset.seed),
             verify_token=seal(TokenKind.VERIFY, verify.id, verify.seed),
+            work=await work.left(self.backend.platform.database, about),
+            reader=await work.reader(self.backend.platform.database, about),
         )
 
     def _person(self, role: str, now: datetime) -> User:

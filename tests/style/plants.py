@@ -121,11 +121,32 @@ VIOLATIONS: dict[str, list[Files]] = {
         FLAT | {"src/bailiwick/files/domain/file.py": ""},
         {path: "" for path in FULL if not path.endswith("contract.py")},
     ],
+    "contexts_write_through_their_unit_of_work": [
+        {STORED: "async def forget(self):\n    await self._database.write([old])"},
+        {STORED: "store = platform.database.write"},
+        {STORED: "OLD = delete(orders)", HANDLER: "from orders import OLD\ndatabase.all(OLD)"},
+        {STORED: "async def pay(self):\n    await self._first(update(orders).values(a=1))"},
+        {"src/bailiwick/files/store.py": "GONE = files.delete().returning(files.c.id)\ndatabase.first(GONE)"},
+        {"src/bailiwick/identity/infrastructure/cleaning.py": "class Cleaning: ..."},
+    ],
+    "transaction_boundaries_have_failpoints": [
+        {STORED: "async def forget(self):\n    await self._database.write([old])"},
+        {STORED: 'async def forget(self):\n    reached("a.b")\n    return await self._database.write([old])'},
+        {STORED: 'async def forget(self):\n    await database.write([old])\n    reached("orders.forgotten")'},
+        {STORED: 'def store(c):\n    c.execute("COMMIT")\n    def later():\n        reached("a.b")'},
+        {STORED: 'async def send(self):\n    reached("a.b")\n    await self._broker.publish(message)'},
+        {STORED: 'async def settle(message):\n    await message.ack()\n    reached("a.b")'},
+        {STORED: 'async def store(c):\n    reached("a.b")\n    async with c.transaction():\n        pass'},
+        {STORED: 'async def store(write):\n    await write(*phases)\n    reached("a.b")'},
+        {STORED: "def anything():\n    reached(name)"},
+    ],
 }
 
 RIGHT: dict[str, Files] = {
     "commands_stand_above_their_handlers": {
-        HANDLER: f"{COMMAND}\n\n{SOUND}\n\nasync def new_hash(word: str, ports: OrdersPorts) -> str: ..."
+        HANDLER: f"{COMMAND}\n\n{SOUND}\n\nasync def new_hash(word: str, ports: OrdersPorts) -> str: ...",
+        "src/bailiwick/orders/application/processes.py": "class Placement: ...\n"
+        "async def hold(state: Placement, ports: OrdersPorts, key: UUID) -> None: ...",
     },
     "subscribers_are_named_after_their_events": {
         SUBSCRIBERS: "async def on_order_paid(event: OrderPaid, ports): ..."
@@ -173,4 +194,16 @@ RIGHT: dict[str, Files] = {
     "test_names_are_sentences": {TEST: "def test_an_order_keeps_its_lines(): ..."},
     "our_code_is_not_mocked": {TEST: "import unittest\nfrom orders import mockup"},
     "contexts_have_one_of_two_shapes": {**FULL, **FLAT, "src/bailiwick/main.py": "", HTTP: ""},
+    "contexts_write_through_their_unit_of_work": {
+        STORED: "OLD = delete(orders)\nONE = select(orders)\nasync def forget(self):\n"
+        "    self._execute(OLD, id=1)\n    await self._unit.database.first(ONE)\n    file.write(1)",
+        HTTP: "OLD = select(orders)\ndatabase.all(OLD)",
+        "src/bailiwick/identity/infrastructure/cleaning.py": "database.write([old])",
+        "src/bailiwick/kernel/messaging/readers.py": "database.write([old])",
+    },
+    "transaction_boundaries_have_failpoints": {
+        STORED: 'async def forget(self):\n    reached("orders.before_forgetting")\n'
+        '    await self._database.write([old])\n    reached("orders.forgotten")\n'
+        "def tell(event):\n    sys.stdout.write(event)\n    publish(event)\n    mark.write(event)",
+    },
 }

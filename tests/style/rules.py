@@ -62,7 +62,7 @@ def registered(rule: Callable[..., object], check: Rule) -> Rule:
 @each_file
 def commands_stand_above_their_handlers(source: Source) -> Found:
     """In the application, a command stands directly above its handler: same name, (command, ports)."""
-    if not source.in_layer("application") or source.name in {"ports", "subscribers", "__init__"}:
+    if not source.in_layer("application") or source.name in {"ports", "subscribers", "processes", "__init__"}:
         return
     above = dict(zip(source.tree.body[1:], source.tree.body, strict=False))
     classes = {node.name for node in source.tree.body if isinstance(node, ast.ClassDef)}
@@ -339,3 +339,105 @@ def contexts_have_one_of_two_shapes(sources: Sequence[Source]) -> Iterator[str]:
         for source in files:
             if source.inner[1] == "interfaces" and source.inner[2].removesuffix(".py") not in INTERFACES:
                 yield f"{source.path}: interfaces are http and cli"
+
+
+@whole_tree
+def contexts_write_through_their_unit_of_work(sources: Sequence[Source]) -> Iterator[str]:
+    """A context writes through a unit of work, whose commit is audited, unless it is listed with a reason."""
+    own = [source for source in sources if source.context and "migrations" not in source.inner]
+    shared = {(source.context, name) for source in own for name in names_of_writes(source)}
+    for source in own:
+        imports = (alias for node in source.nodes if isinstance(node, ast.ImportFrom) for alias in node.names)
+        imported = {alias.name for alias in imports if (source.context, alias.name) in shared}
+        writing = {*names_of_writes(source), *imported}
+        lines = sorted(getattr(node, "lineno") for node in source.nodes if writes_beside(node, writing))  # noqa: B009
+        if source.path in WRITES_BESIDE:
+            if not lines:
+                yield f"{source.path}: is listed, but writes nothing beside its unit of work"
+            continue
+        for line in lines:
+            yield f"{source.path}:{line}: writes beside the unit of work, so nobody would know who did it"
+
+
+WRITES_BESIDE = {
+    "src/bailiwick/identity/infrastructure/attempts.py": "counts before it is known who asks",
+    "src/bailiwick/identity/infrastructure/cleaning.py": "forgets by the clock; nobody asks for it",
+}
+SQL_THAT_WRITES = {"insert", "update", "delete", "text"}
+
+
+def names_of_writes(source: Source) -> Iterator[str]:
+    for node in source.nodes:
+        if isinstance(node, ast.Assign) and contains_write(node.value):
+            yield from (last_name(target) for target in node.targets)
+
+
+def contains_write(node: ast.AST) -> bool:
+    calls = (inner for inner in ast.walk(node) if isinstance(inner, ast.Call))
+    return any(last_name(call.func) in SQL_THAT_WRITES for call in calls)
+
+
+def writes_beside(node: ast.AST, writing: set[str]) -> bool:
+    """Whether a node takes hold of the database's write, or reads with a statement that writes."""
+    if isinstance(node, ast.Attribute) and node.attr == "write":
+        return last_name(node.value).endswith("database")
+    if not isinstance(node, ast.Call) or last_name(node.func).lstrip("_") not in {"all", "first"}:
+        return False
+    return any(last_name(arg) in writing or contains_write(arg) for arg in node.args)
+
+
+@each_file
+def transaction_boundaries_have_failpoints(source: Source) -> Found:
+    """A function that commits, publishes or acknowledges marks the moment before and the one after.
+
+    Tests kill, delay and count processes at these marks. `reached("<unit>.<moment>")` stands above the
+    first such call of the function, and below the last, so that nothing is returned past it. A block of
+    `transaction()` commits at its end, so there a mark inside is one before, and its caller has the other.
+    """
+    for function in source.functions() if source.in_product and source.name not in UNMARKED else ():
+        own = list(own_nodes(function))
+        calls = [node for node in own if isinstance(node, ast.Call)]
+        boundaries = [call.lineno for call in calls if is_boundary(call)]
+        begun = [call.lineno for call in calls if last_name(call.func) == "transaction"]
+        marks = [call for call in calls if last_name(call.func) == "reached"]
+        for mark in marks:
+            if not MOMENT.fullmatch(literal(mark.args[0]) or ""):
+                yield mark.lineno, "a failpoint that is not named <unit>.<moment>"
+        lines = [mark.lineno for mark in marks]
+        if boundaries and not any(line < min(boundaries) for line in lines):
+            yield min(boundaries), f"{function.name} has no failpoint before its transaction"
+        if boundaries and not any(line > max(boundaries) for line in lines):
+            yield max(boundaries), f"{function.name} has no failpoint after its transaction"
+        if begun and not any(line > max(begun) for line in lines):
+            yield max(begun), f"{function.name} has no failpoint before its transaction ends"
+
+
+MOMENT = re.compile(r"[a-z_]+\.[a-z_]+")
+UNMARKED = {"process_testing"}
+"""A kit for tests that crashes processes by itself, at points of its own."""
+SENT = {"publish", "ack", "xadd", "xack", "send_task", "apply_async"}
+
+
+def is_boundary(call: ast.Call) -> bool:
+    """Whether this call ends a transaction, hands a message over, or says that one is done with."""
+    name, owner = last_name(call.func), last_name(getattr(call.func, "value", None)).lstrip("_")
+    if name == "write":
+        return owner.endswith("database") or isinstance(call.func, ast.Name)
+    if name == "execute":
+        return bool(call.args) and (literal(call.args[0]) or "").startswith("COMMIT")
+    return name in SENT and bool(owner)
+
+
+def own_nodes(function: ast.AST) -> Iterator[ast.AST]:
+    """The nodes of a function without those of the functions inside it; lambdas are its own."""
+    for node in ast.iter_child_nodes(function):
+        if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            yield node
+            yield from own_nodes(node)
+
+
+def failpoint_names(sources: Sequence[Source]) -> list[str]:
+    """The names of all failpoints of the product, from its code."""
+    inside = (source for source in sources if source.in_product)
+    marks = (call for source in inside for call in source.calls("reached") if call.args)
+    return sorted({name for mark in marks if (name := literal(mark.args[0]))})

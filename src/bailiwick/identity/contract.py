@@ -30,6 +30,14 @@ class UserEvent(Event):
 
 
 @dataclass(frozen=True, kw_only=True)
+class AccessEvent(UserEvent):
+    """The account, or some of its sessions, can be used no more, or otherwise. Its owner is told at once."""
+
+    def audience(self) -> UUID:
+        return self.user_id
+
+
+@dataclass(frozen=True, kw_only=True)
 class UserRegistered(UserEvent):
     """An account exists: made by its owner, by an administrator (`by`) or by an import."""
 
@@ -57,7 +65,7 @@ class UserLoggedIn(UserEvent):
 
 
 @dataclass(frozen=True, kw_only=True)
-class UserLoggedOut(UserEvent):
+class UserLoggedOut(AccessEvent):
     """A session ended, or all of them where `session_id` is None; `reason` is an end reason of sessions."""
 
     session_id: UUID | None
@@ -86,7 +94,7 @@ class RegistrationRepeated(UserEvent):
 
 
 @dataclass(frozen=True, kw_only=True)
-class PasswordChanged(UserEvent):
+class PasswordChanged(AccessEvent):
     """The account has another password: changed or reset by its owner, or set by an administrator.
 
     Tokens with an older `stamp` no longer hold, except those of `kept_session`: the owner is using it.
@@ -97,7 +105,7 @@ class PasswordChanged(UserEvent):
 
 
 @dataclass(frozen=True, kw_only=True)
-class RoleChanged(UserEvent):
+class RoleChanged(AccessEvent):
     """The account holds another role. Tokens with an older `stamp` no longer hold."""
 
     old: str
@@ -111,14 +119,14 @@ class UserActivated(UserEvent):
 
 
 @dataclass(frozen=True, kw_only=True)
-class UserDeactivated(UserEvent):
+class UserDeactivated(AccessEvent):
     """The account may not be used; all its sessions ended."""
 
     stamp: int
 
 
 @dataclass(frozen=True, kw_only=True)
-class UserDeleted(UserEvent):
+class UserDeleted(AccessEvent):
     """The account is gone for everybody but those who may restore it; its address is free."""
 
     stamp: int

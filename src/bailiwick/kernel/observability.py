@@ -266,6 +266,7 @@ audit_refusals_dropped = Counter(
 )
 hash_pool_busy = _everywhere("password_hash_busy", "Password hashes being computed.")
 hash_pool_waiting = _everywhere("password_hash_waiting", "Requests waiting for a password hash.")
+live_connections = _everywhere("live_connections", "Streams and web sockets that are open.")
 db_pool_open = _everywhere("db_pool_open", "Database connections open.")
 db_pool_busy = _everywhere("db_pool_busy", "Database connections in use.")
 db_pool_waiting = _everywhere("db_pool_waiting", "Requests waiting for a database connection.")

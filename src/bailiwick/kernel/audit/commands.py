@@ -10,7 +10,9 @@ from uuid import UUID
 import typer
 
 audit = typer.Typer(
-    rich_markup_mode=None, help="Verify the audit trail, or erase what is personal in it.", no_args_is_help=True
+    rich_markup_mode=None,
+    help="Verify the audit trail, or erase what is personal in it.",
+    no_args_is_help=True,
 )
 
 PROGRESS_EVERY = 100_000

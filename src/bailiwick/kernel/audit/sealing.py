@@ -10,7 +10,7 @@ from typing import Any
 from uuid import UUID
 
 import structlog
-from sqlalchemy import BigInteger, String, Uuid, bindparam, column, exists, func, insert, select
+from sqlalchemy import BigInteger, String, Uuid, bindparam, column, func, insert, select
 
 from bailiwick.kernel.application import Clock, Contention, Unavailable
 from bailiwick.kernel.audit.chain import GENESIS, details_digest, digest
@@ -27,28 +27,25 @@ STRIDE = 10_000
 """How many rows of the trail one step of a sweep looks at."""
 
 POLL, STANDBY, WIDE_EVERY, SWEEP_EVERY = 0.5, 5.0, 15.0, 3600.0  # seconds
-NARROW, WIDE = 10_000, 300_000
-"""How far back, in milliseconds, it looks each time and now and then: a commit takes at most as long as the
-statement time-out, and clocks of writers may differ by a minute."""
+NARROW, WIDE = 6_000, 90_000
+"""How far back from the newest id, in milliseconds, it looks each time and now and then: a commit takes as
+long as the statement time-out at most, and clocks of writers may differ by a minute."""
 
 FIRST, LAST = UUID(int=0), UUID(int=2**128 - 1)
 
 _after, _last = bindparam("after", type_=Id), bindparam("last", type_=Id)
-# The limits stand on both sides: the plan then reads two ranges of indexes, not the whole chain.
-_sealed = exists(
-    select(seals.c.position).where(
-        seals.c.audit_id == audit.c.id, seals.c.audit_id > _after, seals.c.audit_id <= _last
-    )
+# One look into the index for each row, whatever the planner thinks: a join is planned by how many ids it
+# expects in the range, of which PostgreSQL knows nothing within one hundredth of the table.
+_without_seal = (
+    select(seals.c.position)
+    .where(seals.c.audit_id == audit.c.id)
+    .correlate(audit)
+    .scalar_subquery()
+    .is_(None)
 )
-_UNSEALED = (
-    select(audit)
-    .where(audit.c.id > _after, audit.c.id <= _last, ~_sealed)
-    .order_by(audit.c.id)
-    .limit(bindparam("most"))
-)
-COUNT_UNSEALED = select(func.count(), func.min(audit.c.at)).where(
-    audit.c.id > _after, audit.c.id <= _last, ~_sealed
-)
+_within = audit.c.id > _after, audit.c.id <= _last
+_UNSEALED = select(audit).where(*_within, _without_seal).order_by(audit.c.id).limit(bindparam("most"))
+COUNT_UNSEALED = select(func.count(), func.min(audit.c.at)).where(*_within, _without_seal)
 _NEWEST = select(audit.c.id).order_by(audit.c.id.desc()).limit(1)
 HEAD = select(seals.c.position, seals.c.digest).order_by(seals.c.position.desc()).limit(1)
 _STEP = select(audit.c.id).where(audit.c.id > _after).order_by(audit.c.id).offset(STRIDE - 1).limit(1)
@@ -66,11 +63,11 @@ _recorded = (
     .render_derived(name="each", with_types=True)
 )
 # One parameter however many rows: the database plans one statement, not one for each size of a batch.
+_columns = seals.c.keys()
+_extracted = (func.json_extract(_each.c.value, f"$.{name}") for name in _columns)
 _APPEND = {
-    "postgresql": insert(seals).from_select(seals.c.keys(), select(*_recorded.c)),
-    "sqlite": insert(seals).from_select(
-        seals.c.keys(), select(*(func.json_extract(_each.c.value, f"$.{name}") for name in seals.c.keys()))
-    ),
+    "postgresql": insert(seals).from_select(_columns, select(*_recorded.c)),
+    "sqlite": insert(seals).from_select(_columns, select(*_extracted)),
 }
 
 
@@ -83,7 +80,6 @@ class Sealer:
 
     def __init__(self, database: Database, clock: Clock) -> None:
         self._database, self._clock = database, clock
-        self._from = FIRST
         self._widen_at = 0.0
 
     async def run(self) -> None:
@@ -97,14 +93,10 @@ class Sealer:
 
         Returns whether no other sealer came in between.
         """
-        now = time.monotonic()
-        if now < self._widen_at:
-            return await self.seal(self._from, LAST)
-        newest = await self._newest()
-        alone = await self.seal(before(newest, WIDE), LAST)
-        self._from = before(newest, NARROW)
-        self._widen_at = now + WIDE_EVERY
-        return alone
+        now, reach = time.monotonic(), NARROW
+        if now >= self._widen_at:
+            self._widen_at, reach = now + WIDE_EVERY, WIDE
+        return await self.seal(before(await self._newest(), reach), LAST)
 
     async def sweep(self) -> bool:
         """Seal whatever has no seal, from the first row on, in small steps."""

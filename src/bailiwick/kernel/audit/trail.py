@@ -40,7 +40,7 @@ class Change:
 
 
 def audit_row(changes: Sequence[Change], outcome: str = DONE, subject_id: UUID | None = None) -> Write:
-    """The row for what runs now, as `cause` knows it. Its subject is the given one, or that of the changes."""
+    """The row for what runs now, as `cause` knows it. The subject is given or that of the changes."""
     why = cause.get()
     values = {str(change.id): change.values for change in changes if change.values}
     details: dict[str, Any] = {"address": why.address, "user_agent": why.user_agent} if why.address else {}

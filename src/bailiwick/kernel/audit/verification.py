@@ -23,7 +23,7 @@ _PAGE = (
     .order_by(seals.c.position)
     .limit(PAGE)
 )
-_SEAL_KEYS, _ROW_KEYS = seals.c.keys(), audit.c.keys()
+_KEYS = [*seals.c.keys(), *audit.c.keys()]
 
 
 @dataclass(slots=True)
@@ -86,8 +86,14 @@ class _Link:
 
     @classmethod
     def of(cls, row: Row) -> "_Link":
-        told = dict(zip(_ROW_KEYS, tuple(row)[len(_SEAL_KEYS) :], strict=True))
-        return cls(*tuple(row)[: len(_SEAL_KEYS)], row=told if told["id"] is not None else None)
+        told = dict(zip(_KEYS, row, strict=True))
+        return cls(
+            told["position"],
+            told["audit_id"],
+            told["details_digest"],
+            told["digest"],
+            told if told["id"] is not None else None,
+        )
 
     def fits(self, previous: str, row: Mapping[str, Any]) -> bool:
         return digest(previous, row, self.details_digest) == self.digest

@@ -36,9 +36,8 @@ Check = Callable[[str, str], Awaitable[None]]
 Refused = Callable[[Cause, str, UUID | None], None]
 
 
-def _unnoted(why: Cause, outcome: str, subject_id: UUID | None) -> None:
+def unnoted(why: Cause, outcome: str, subject_id: UUID | None) -> None:
     """What is refused leaves no trace."""
-
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +52,7 @@ class Edge:
     headers: list[Header]
     max_body: int
     pages: Sequence[BaseRoute]
-    refused: Refused = _unnoted
+    refused: Refused = unnoted
 
 
 class Application:
@@ -64,8 +63,11 @@ class Application:
         self._edge = edge
         self.headers = [(b"x-api-version", VERSION.encode()), NO_STORE, *edge.headers]
         self._pages = Pages(routes=edge.pages, redirect_slashes=False)
+        self.sockets: Callable[[Scope, Receive, Send], Awaitable[None]] | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if self.sockets is not None and scope["type"] == "websocket":
+            return await self.sockets(scope, receive, send)
         started = time.perf_counter()
         edge = self._edge
         request = Request(scope, receive, edge.address(scope), edge.max_body)
@@ -73,18 +75,25 @@ class Application:
         try:
             response = await self._respond(request)
         except Exception as error:
-            response = self._problem(request, error)
+            response = self.problem(request, error)
         finally:
             edge.meter.running -= 1
-        if response.status not in (204, 304):
+        if response.stream is None and response.status not in (204, 304):
             response.headers.append((b"content-length", b"%d" % len(response.body)))
         if scope["method"] == "HEAD":
             response.body = b""
-        ours = [(b"x-request-id", request.request_id.encode()), *self.headers]
+        ours = self.headers_for(request)
         headers = with_defaults(response.headers, ours) if response.public else response.headers + ours
         await send({"type": "http.response.start", "status": response.status, "headers": headers})
-        await send({"type": "http.response.body", "body": response.body})
-        self._record(request, response.status, time.perf_counter() - started)
+        if response.stream is None:
+            await send({"type": "http.response.body", "body": response.body})
+        else:
+            await response.stream(receive, send)
+        return self.record(request, response.status, time.perf_counter() - started)
+
+    def headers_for(self, request: Request) -> list[Header]:
+        """The headers of every answer to this request."""
+        return [(b"x-request-id", request.request_id.encode()), *self.headers]
 
     async def _respond(self, request: Request) -> Response:
         path: str = request.scope["path"]
@@ -164,7 +173,8 @@ class Application:
             )
         return await _page(self._pages, request)
 
-    def _problem(self, request: Request, error: Exception) -> Response:
+    def problem(self, request: Request, error: Exception) -> Response:
+        """What the caller is told about `error`; what is our fault is logged."""
         problem = problem_of(error)
         if problem.status == 500:
             log.exception("unexpected_error", request_id=request.request_id, route=request.route)
@@ -177,7 +187,8 @@ class Application:
         headers = [(name.lower().encode(), value.encode()) for name, value in problem.headers.items()]
         return Response(problem.status, body, [(b"content-type", MEDIA_TYPE), *headers])
 
-    def _record(self, request: Request, status: int, seconds: float) -> None:
+    def record(self, request: Request, status: int, seconds: float) -> None:
+        """Count and log an answer that is over."""
         method, route = request.scope["method"], request.route or "other"
         self._edge.meter.observe(method, route, status, seconds)
         log_request(

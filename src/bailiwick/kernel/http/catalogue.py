@@ -16,7 +16,16 @@ from bailiwick.kernel.settings import Settings
 EVERYWHERE = "everywhere"
 
 # What the kernel's own refusals are defined in. The rest of it knows none.
-KERNEL = ("domain", "application", "money", "database.listing")
+KERNEL = (
+    "domain",
+    "application",
+    "money",
+    "database.listing",
+    "processes",
+    "operations.commands",
+    "operations.lists",
+    "operations.processes",
+)
 
 # What the edge answers by itself, or in words of its own. All else is a DomainError that says what it means.
 EDGE: dict[str, tuple[int, str]] = {
@@ -24,6 +33,7 @@ EDGE: dict[str, tuple[int, str]] = {
     "malformed_query": (400, "The query string cannot be read."),
     "malformed_idempotency_key": (400, "The `Idempotency-Key` is not 1 to 255 printable ASCII characters."),
     "incomplete_body": (400, "The connection ended before the body did."),
+    "foreign_origin": (403, "A page of this origin may not open web sockets; see `http.cors_origins`."),
     "unsupported_version": (404, "No such version of the API; `supported` lists those that there are."),
     "method_not_allowed": (405, "The path does not know this method; `Allow` lists those it knows."),
     "contention": (409, "Others changed the same thing again and again; nothing was stored. Send it again."),

@@ -16,7 +16,7 @@ from typing_extensions import TypedDict
 
 from bailiwick.kernel.application import Contention
 from bailiwick.kernel.domain import DomainError
-from bailiwick.kernel.http.app import Application, Edge
+from bailiwick.kernel.http.app import Application, Edge, unnoted
 from bailiwick.kernel.http.problems import STATUS, Problem, invalid_input, problem_of
 from bailiwick.kernel.http.requests import Receive, Request, Scope, Send
 from bailiwick.kernel.http.responses import JSON, Response
@@ -77,7 +77,9 @@ def with_contracts(application: Asgi, modules: Iterable[Module], edge: Edge, tok
         return application
     bound = [Bound(operation, {Request: _itself}, {}) for operation in _operations(modules)]
     # The one who asks is one of ours: neither counted among strangers nor authenticated as a user.
-    ours = Application(bound, replace(edge, authentication=None, check_rate=_uncounted, pages=()))
+    # A refused question is an answer: nobody tried to change anything.
+    inner = replace(edge, authentication=None, check_rate=_uncounted, pages=(), refused=unnoted)
+    ours = Application(bound, inner)
     known = f"Bearer {token}".encode()
 
     async def served(scope: Scope, receive: Receive, send: Send) -> None:

@@ -15,10 +15,10 @@ def with_lifespan(app: Any, running: Callable[[], AbstractAsyncContextManager[An
     """`app`, with `running` entered before the first request and left after the last."""
 
     async def application(scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http":
-            await app(scope, receive, send)
-        elif scope["type"] == "lifespan":
+        if scope["type"] == "lifespan":
             await _live(running, receive, send)
+        else:
+            await app(scope, receive, send)
 
     return application
 

@@ -15,6 +15,7 @@ from bailiwick.kernel.http.requests import ExpectedVersion
 from bailiwick.kernel.http.responses import Response as Raw
 from bailiwick.kernel.http.routing import Operation
 
+EVENTS = "text/event-stream"
 PRINTABLE = "^[!-~]([ -~]{0,253}[!-~])?$"  # ASCII; spaces at the ends do not survive the journey
 
 PROBLEMS = {
@@ -140,7 +141,7 @@ def _statuses(operation: Operation) -> list[int]:
         statuses |= {400, 409, 413, 415, 422}
     if "{" in operation.path:
         statuses |= {404, 422}
-    if operation.listing is not None:
+    if operation.listing is not None or operation.media_type == EVENTS:
         statuses |= {400, 422}
     if _versioned(operation):
         statuses |= {412, 428}
@@ -171,6 +172,8 @@ def _finish(entry: dict[str, Any], operation: Operation) -> None:
         parameters += operation.listing.parameters()
     if operation.idempotent:
         parameters.append(_header("Idempotency-Key", "Makes a repeated request safe.", PRINTABLE))
+    if operation.media_type == EVENTS:
+        parameters.append(_header("Last-Event-ID", "The `id` of the last event that was received."))
     if _versioned(operation):
         parameters.append(_header("If-Match", "The ETag that was read: refused with 412 if it changed."))
     if not parameters:

@@ -1,6 +1,6 @@
 """What goes back over the wire: the envelope around every view, lists with their links."""
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -10,7 +10,7 @@ import orjson
 
 from bailiwick.kernel.application import Page
 from bailiwick.kernel.encoding import plain
-from bailiwick.kernel.http.requests import Request
+from bailiwick.kernel.http.requests import Receive, Request, Send
 from bailiwick.kernel.http.routing import Deprecation, Operation
 
 VERSION = "v1"
@@ -23,12 +23,14 @@ class Response:
     """Status, headers (lower-case names) and body, ready to send.
 
     A `public` one belongs to nobody: its own headers win over those that protect a caller's answers.
+    `stream` sends the body instead, for as long as it takes; it is called once, whatever happens to it.
     """
 
     status: int
     body: bytes = b""
     headers: list[Header] = field(default_factory=list)
     public: bool = False
+    stream: Callable[[Receive, Send], Awaitable[None]] | None = None
 
 
 def encode(content: object) -> bytes:

@@ -6,7 +6,7 @@ row by that id, once, however often the message comes; and of what nobody took, 
 
 import asyncio
 import random
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from datetime import timedelta
 from typing import Protocol
@@ -19,7 +19,6 @@ from bailiwick.kernel.database.connections import Database
 from bailiwick.kernel.database.statements import Write
 from bailiwick.kernel.failpoints import reached
 from bailiwick.kernel.jobs import Priority
-from bailiwick.kernel.messaging.handlers import Handler
 from bailiwick.kernel.messaging.queue import HANDED_OVER, TAKE_BACK, claim_of
 from bailiwick.kernel.messaging.tables import work
 
@@ -48,12 +47,6 @@ class Broker(Protocol):
     def send(self, messages: Sequence[Message]) -> None: ...
 
 
-def apart(jobs: Sequence[Handler], others: Sequence[Handler]) -> list[Handler]:
-    """Those jobs which have queues of their own. One that shares a queue stays with who works on that."""
-    shared = {handler.queue for handler in others}
-    return [job for job in jobs if job.queue not in shared]
-
-
 class Dispatcher:
     """Sends what is due in these queues. Any number may run at once.
 
@@ -65,7 +58,7 @@ class Dispatcher:
         self,
         database: Database,
         broker: Broker,
-        queues: Sequence[str],
+        queues: Iterable[str],
         clock: Clock,
         most_waiting: int,
         resend: timedelta,
@@ -74,7 +67,7 @@ class Dispatcher:
         self._queues, self._most_waiting, self._resend = sorted(set(queues)), most_waiting, resend
         lanes = dict.fromkeys(self._queues, tuple(Priority))
         self._claim = claim_of(lanes, _A_MESSAGE, attempt=False) if lanes else None
-        self._poll, self._pause = SHORTEST_POLL, 0.0
+        self._poll, self._pause, self._woken_in_vain = SHORTEST_POLL, 0.0, False
 
     async def run(self) -> None:
         """Until cancelled. While the broker is down, jobs wait in the database."""
@@ -84,7 +77,7 @@ class Dispatcher:
             await self._wait()
             try:
                 while await self.hand_over():
-                    self._poll = SHORTEST_POLL
+                    self._poll, self._woken_in_vain = SHORTEST_POLL, False
             except (Unavailable, Contention):
                 continue
             except BrokerDown as down:
@@ -101,11 +94,16 @@ class Dispatcher:
             await asyncio.sleep(self._pause * random.uniform(0.8, 1.2))
             return
         self._poll = min(LONGEST_POLL, self._poll * 1.2)
-        # Not wait_for: before Python 3.12 it can swallow the order to stop. The worker clears what we wait for.
+        wait = self._poll * random.uniform(0.8, 1.2)
+        if self._woken_in_vain:  # most commits bring no job
+            await asyncio.sleep(wait)
+            self._woken_in_vain = False
+            return
+        # Not wait_for: before Python 3.12 it can swallow the order to stop.
         with suppress(TimeoutError):
-            async with asyncio.timeout(self._poll * random.uniform(0.8, 1.2)):
+            async with asyncio.timeout(wait):
                 await self._database.work_added.wait()
-                self._poll = SHORTEST_POLL
+                self._poll, self._woken_in_vain = SHORTEST_POLL, True
                 await asyncio.sleep(GATHER_SECONDS)
 
     async def hand_over(self) -> int:

@@ -12,7 +12,7 @@ from sqlalchemy import bindparam, delete, func, select
 from bailiwick.kernel.application import Clock, Unavailable
 from bailiwick.kernel.database.connections import Database, Row
 from bailiwick.kernel.http.idempotency import PRUNE, idempotency
-from bailiwick.kernel.messaging.tables import events, finished, inbox, work
+from bailiwick.kernel.messaging.tables import events, finished, inbox, processes, work
 from bailiwick.kernel.observability import look, work_dead, work_oldest, work_waiting
 
 KEEP_KEYS = timedelta(hours=48)
@@ -45,6 +45,18 @@ _SUCCEEDED = (
     .returning(finished.c.id)
 )
 _DEAD = delete(finished).where(finished.c.finished_at < _before).returning(finished.c.id)
+_PROCESSES = (
+    delete(processes)
+    .where(
+        processes.c.id.in_(
+            select(processes.c.id)
+            .where(processes.c.ended_at < _before)
+            .order_by(processes.c.ended_at)
+            .limit(AT_A_TIME)
+        )
+    )
+    .returning(processes.c.id)
+)
 _MARKS = delete(inbox).where(inbox.c.received_at < _before).returning(inbox.c.reader)
 _KEYS = PRUNE.returning(idempotency.c.key)
 _QUEUES = select(work.c.queue, func.count(), func.min(work.c.available_at)).group_by(work.c.queue)
@@ -55,7 +67,7 @@ _GIVEN_UP = (
 
 @dataclass(frozen=True, slots=True)
 class Retention:
-    """How long what is over is kept. No `events` means for ever."""
+    """How long what is over is kept. No `events` means for ever. Processes are kept as the `dead` are."""
 
     events: timedelta | None
     finished: timedelta
@@ -79,6 +91,7 @@ async def forget_old(database: Database, now: datetime, retention: Retention) ->
         (_MARKS, KEEP_MARKS),
         (_SUCCEEDED, retention.finished),
         (_DEAD, retention.dead),
+        (_PROCESSES, retention.dead),
     ]
     if retention.events is not None:
         steps.append((_EVENTS, retention.events))

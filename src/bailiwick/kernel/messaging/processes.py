@@ -19,6 +19,7 @@ from pydantic import TypeAdapter
 from sqlalchemy import Table, bindparam, select
 
 from bailiwick.kernel.application import Clock, Contention, TooMany, Unavailable
+from bailiwick.kernel.contention import uncontended
 from bailiwick.kernel.database.connections import Database
 from bailiwick.kernel.database.statements import Write
 from bailiwick.kernel.database.unit_of_work import (
@@ -216,11 +217,11 @@ class Conductor:
         try:
             reached("process.before_step")
             async with asyncio.timeout(CALL_SECONDS):
-                result = await move.act()
+                result = await (move.act() if move.commits else uncontended(move.act, again=5, pause=0.01))
             reached("process.after_step")
-        except (Contention, AlreadyDone):
-            raise
         except Exception as error:
+            if move.commits and isinstance(error, Contention | AlreadyDone):
+                raise  # about our own rows: the worker knows what to do
             self._failed(run, move, error, stored=joined.done)
         else:
             if not joined.done:
@@ -254,7 +255,7 @@ class Conductor:
         log.warning("process_step_failed", process=run.name, key=run.key, step=move.name, reason=reason)
         if stored:
             return
-        if forward and isinstance(error, DomainError) and not isinstance(error, TooMany):
+        if forward and isinstance(error, DomainError) and not isinstance(error, TooMany | Contention):
             run.refuse(self._plan, error, self._clock())
             return
         run.fail(self._plan, reason, isinstance(error, GiveUp), self._clock())

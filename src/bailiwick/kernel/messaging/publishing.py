@@ -102,7 +102,7 @@ class Publisher:
         self._locks = Locks(database)
         self._holder = uuid7()
         self._lease = Lease(database, self._holder)
-        self._pause = SHORTEST_POLL
+        self._pause, self._down = SHORTEST_POLL, False
 
     async def run(self) -> None:
         """Until cancelled."""
@@ -111,8 +111,7 @@ class Publisher:
                 await self._begin_streams()
                 await self._publish_all()
             except TransportDown as down:
-                transport_up.set(0)
-                log.warning("transport_down", reason=str(down))
+                self._silent(str(down))
                 await asyncio.sleep(self._pause * random.uniform(0.8, 1.2))
                 self._pause = min(LONGEST_PAUSE, self._pause * 2)
             except (StreamMissing, LockHeld):
@@ -222,8 +221,16 @@ class Publisher:
         return Write(work.insert(), row)
 
     def _answers(self) -> None:
-        self._pause = SHORTEST_POLL
+        if self._down:
+            log.info("transport_up")
+        self._down, self._pause = False, SHORTEST_POLL
         transport_up.set(1)
+
+    def _silent(self, reason: str) -> None:
+        if not self._down:
+            log.warning("transport_down", reason=reason)
+        self._down = True
+        transport_up.set(0)
 
 
 def _envelope(row: Row) -> Envelope:

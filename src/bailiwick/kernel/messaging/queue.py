@@ -97,7 +97,7 @@ class Item:
 
 
 _CLAIMED = [work.c[name] for name in Item.__slots__]
-_leased = {"leased_by": bindparam("holder"), "leased_until": bindparam("lease")}
+_leased: dict[str, Any] = {"leased_by": bindparam("holder"), "leased_until": bindparam("lease")}
 TAKE = (
     update(work)
     .where(

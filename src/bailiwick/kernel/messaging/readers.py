@@ -6,7 +6,7 @@ from contextlib import suppress
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import bindparam, delete, exists, insert, select, update
+from sqlalchemy import bindparam, exists, insert, select, update
 
 from bailiwick.kernel.application import Clock, Unavailable
 from bailiwick.kernel.database.connections import Database, Duplicate
@@ -28,7 +28,6 @@ _ADD = insert(readers).from_select(
     ).where(~exists(select(readers.c.type).where(_this))),
 )
 _SEEN = update(readers).where(_this).values(seen_at=bindparam("now")).returning(readers.c.reader)
-_FORGET = delete(readers).where(readers.c.reader == bindparam("reader"))
 
 
 class Readers:
@@ -82,10 +81,3 @@ class Readers:
         rows = [{"kind": kind, "reader": name} for kind, names in self._own.items() for name in names]
         for row in rows:
             await self._database.all(_SEEN, **row, now=self._clock())
-
-
-async def forget(database: Database, name: str) -> None:
-    """Make no more work for this reader: its subscriber was removed from the code."""
-    reached("readers.before_forgetting")
-    await database.write([Write(_FORGET, {"reader": name})])
-    reached("readers.after_forgetting")

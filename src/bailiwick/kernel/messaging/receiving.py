@@ -65,6 +65,7 @@ class Receiver:
             except StreamMissing:
                 await asyncio.sleep(LOOK_SECONDS * random.uniform(0.8, 1.2))
             except TransportDown as down:
-                log.warning("transport_down", stream=context, reason=str(down))
+                if pause == FIRST_PAUSE:
+                    log.warning("receiving_stopped", stream=context, reason=str(down))
                 await asyncio.sleep(pause * random.uniform(0.8, 1.2))
                 pause = min(LONGEST_PAUSE, pause * 2)

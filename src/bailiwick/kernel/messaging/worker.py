@@ -143,7 +143,8 @@ class Worker:
         rows = await self._database.all(self._claim, now=now, lease=now + LEASE, holder=self.id, **limits)
         reached("worker.claimed")
         taken = Counter(row[1] for row in rows)
-        self._full = {queue for queue, count in taken.items() if count == free[queue]}
+        # One without a free place stays full, though this claim could take nothing of it.
+        self._full = {queue for queue, places in free.items() if taken[queue] == places}
         # In the order of their making; PostgreSQL hands them out in any.
         for row in sorted(rows, key=lambda row: row[-1]):
             self._start(Item(*row))
@@ -258,7 +259,9 @@ class Worker:
         return tell
 
     async def keep(self) -> None:
-        """Until cancelled: keep what runs for long, let go of what was taken from us, and cancel what operators cancelled."""
+        """Until cancelled: renew the leases of what runs for long, let go of what was taken from us, and end
+        what operators cancelled.
+        """
         while True:
             await asyncio.sleep(HEARTBEAT_SECONDS * random.uniform(0.8, 1.0))
             with suppress(Unavailable, Contention):

@@ -13,10 +13,12 @@ from bailiwick.kernel.settings.forms import SHORTEST_SECRET
 from bailiwick.kernel.settings.keys import Key, Path, keys_of, shown
 from bailiwick.kernel.settings.sections import (
     Addresses,
+    Celery,
     Database,
     Http,
     Limits,
     Lines,
+    Live,
     Log,
     Mail,
     Messages,
@@ -92,6 +94,8 @@ class Settings(Section):
     mail: Mail = Field(default_factory=Mail)
     messages: Messages = Field(default_factory=Messages)
     transport: Transport = Field(default_factory=Transport)
+    celery: Celery = Field(default_factory=Celery)
+    live: Live = Field(default_factory=Live)
     log: Log = Field(default_factory=Log)
 
     @classmethod

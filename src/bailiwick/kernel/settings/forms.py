@@ -100,6 +100,13 @@ def redis_url(value: str | None) -> str | None:
     return value
 
 
+def celery_url(value: str | None) -> str | None:
+    """`redis://` or `rediss://`; None stays None."""
+    if value is not None and _url(value, "redis://host:6379/0").scheme not in ("redis", "rediss"):
+        raise ValueError("must begin with redis:// or rediss://")
+    return value
+
+
 def transport_url(value: str | None) -> str | None:
     """That of a Redis, or of one or several NATS servers, comma between them; None stays None."""
     if value is None or value.partition(":")[0] in ("redis", "rediss", "unix"):

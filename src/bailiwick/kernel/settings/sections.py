@@ -250,6 +250,39 @@ class Transport(Section):
     replicas: int = key(1, "NATS: servers that must have an event before it counts as sent.", "servers", 1, 5)
 
 
+class Celery(Section):
+    """Optional: jobs run in Celery workers (`bailiwick celery`) instead of ours. The database keeps them."""
+
+    url: Annotated[str | None, AfterValidator(forms.celery_url)] = key(
+        None,
+        "The Redis between us and Celery: `redis://host:6379/0` or `rediss://`, a database of its own. "
+        "Unset: our own workers run the jobs.",
+    )
+    most_waiting: int = key(
+        100,
+        "Jobs of one queue that wait in Redis; all others wait in the database, where they can be paused, "
+        "cancelled and overtaken.",
+        "jobs",
+        1,
+        100_000,
+    )
+    resend_seconds: float = key(
+        25.0, "A job that no Celery worker has begun for so long is sent again.", "seconds", 1, 86_400
+    )
+    results: bool = key(
+        False, "Let Celery keep what became of its tasks for a day, for tools that ask it. We keep our own."
+    )
+
+
+class Live(Section):
+    """Streams and web sockets that tell users what concerns them. Each worker counts its own."""
+
+    enabled: bool = key(True, "Serve `/api/v1/stream` and `/api/v1/socket`.")
+    per_user: int = key(20, "Connections of one user to one worker.", "connections", 1, 100_000)
+    per_address: int = key(200, "Connections from one address to one worker.", "connections", 1, 100_000)
+    per_worker: int = key(3000, "Connections to one worker in all.", "connections", 1, 100_000)
+
+
 class Log(Section):
     """What is written to the log (standard error)."""
 

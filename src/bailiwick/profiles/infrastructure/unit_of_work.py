@@ -19,7 +19,7 @@ _OF = _OF_OR_DELETED.where(profiles.c.deleted_at.is_(None))
 
 
 class SqlProfiles(SqlRepository[Profile, ProfileId]):
-    mapper = Mapper(Profile, profiles)
+    mapper = Mapper(Profile, profiles, audited=("locale", "time_zone", "deleted_at"), subject="user_id")
 
     async def of(self, user_id: UUID, *, version: int | None = None) -> Profile | None:
         found = await self._first(_OF, user_id=user_id)

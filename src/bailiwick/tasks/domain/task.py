@@ -8,7 +8,14 @@ from typing import NewType, Self
 from uuid import UUID
 
 from bailiwick.kernel.domain import Aggregate, Conflict, Invalid
-from bailiwick.tasks.contract import TaskCreated, TaskDeleted, TaskMoved, TaskRestored, TaskStatus
+from bailiwick.tasks.contract import (
+    TaskChanged,
+    TaskCreated,
+    TaskDeleted,
+    TaskMoved,
+    TaskRestored,
+    TaskStatus,
+)
 
 TaskId = NewType("TaskId", UUID)
 
@@ -83,6 +90,7 @@ class Task(Aggregate):
         changed = replace(self.details, **changes)  # type: ignore[arg-type]  # names and types come from the body
         if changed != self.details:
             self.details, self.updated_at = changed, now
+            self._record(TaskChanged(occurred_at=now, task_id=self.id, owner_id=self.owner_id))
 
     def move_to(self, status: TaskStatus, now: datetime) -> None:
         """Go to another status; to the present one is no move. Raises IllegalMove."""

@@ -14,7 +14,7 @@ _OWNED = _OWNED_OR_DELETED.where(tasks.c.deleted_at.is_(None))
 
 
 class SqlTasks(SqlRepository[Task, TaskId]):
-    mapper = Mapper(Task, tasks)
+    mapper = Mapper(Task, tasks, audited=("status", "priority", "due_at", "completed_at", "deleted_at"))
 
     async def owned(self, id: TaskId, owner: UUID, *, version: int | None = None) -> Task:
         return self._expected(await self._first(_OWNED, id=id, owner=owner), version)

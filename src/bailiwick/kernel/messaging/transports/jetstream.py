@@ -93,13 +93,21 @@ class JetStream:
             )
 
     async def consume(self, context: str, group: str, take: Take) -> None:
-        name, expected = self._name(context), 1
+        name = self._name(context)
         if await self.lacks(context):
             raise StreamMissing(context)
         async with _explained():
             stream = await self._stream()
             await self._set_back(stream, name, group)
             messages = await stream.pull_subscribe_bind(consumer=group, stream=name)
+        try:
+            await self._pass_on(messages, take)
+        finally:
+            with suppress(Error, OSError):
+                await messages.unsubscribe()
+
+    async def _pass_on(self, messages: JetStreamContext.PullSubscription, take: Take) -> None:
+        expected = 1
         while True:
             async with _explained():
                 found = await self._fetch(messages)

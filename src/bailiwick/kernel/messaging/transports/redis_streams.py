@@ -31,7 +31,7 @@ FIELD = "__data__"
 CONSUMER = "leader"
 """Everybody of a group has this name, one after the other: what the last one left is the next one's own."""
 
-NEW = ">"
+UNCONFIRMED, NEW = "0", ">"
 PATIENCE = 5.0  # seconds for a connection, and beyond the wait for an answer
 WAIT = 2.0  # seconds that one question for new messages stays open
 
@@ -92,7 +92,7 @@ class RedisStreams:
                 raise StreamMissing(context)
             await self._join(stream, group)
         # First what was handed out to the group and not confirmed, then what is new.
-        after = "0"
+        after = UNCONFIRMED
         while True:
             found = await self._read(stream, group, after)
             messages = [fields[FIELD.encode()] for _, fields in found if fields]

@@ -1,0 +1,43 @@
+"""The guide to live updates: its script works as printed, and its tables are what the code does."""
+
+import json
+import re
+import subprocess
+from pathlib import Path
+
+from bailiwick.identity import contract as identity
+from bailiwick.kernel.live.connection import End
+from bailiwick.kernel.live.news import public_name
+from bailiwick.kernel.live.socket import CODES
+from bailiwick.kernel.messaging.outbox import event_type
+from bailiwick.tasks import contract as tasks
+from tests.docs.pages import ROOT, blocks
+from tests.docs.running import running
+
+GUIDE = ROOT / "docs/guides/live-updates.md"
+TEXT = GUIDE.read_text()
+
+
+def test_the_script_shows_the_task_as_it_is_made(sqlite_url: str, tmp_path: Path) -> None:
+    [script] = blocks(GUIDE, "sh")
+    with running(sqlite_url, tmp_path) as server:
+        here = script.replace("127.0.0.1:8000", f"127.0.0.1:{server.port}")
+        done = subprocess.run(["bash", "-c", here], capture_output=True, text=True, timeout=30, check=False)
+    told = [json.loads(line[6:]) for line in done.stdout.splitlines() if line.startswith("data: ")]
+    assert [each["type"] for each in told] == ["ready", "tasks.task_created"], done.stderr
+    assert told[1]["data"]["title"] == "Listen"
+    assert done.returncode == 28  # curl's own limit of time
+
+
+def test_every_reason_and_its_code_is_in_the_table() -> None:
+    rows = re.findall(r"^\| (`.+?) \| (\d+) \|", TEXT, re.MULTILINE)
+    written = {reason: int(code) for names, code in rows for reason in re.findall(r"`(\w+)`", names)}
+    assert written == {end.value: code for end, code in CODES.items()}
+    assert set(CODES) == set(End) - {End.GONE}
+
+
+def test_every_event_that_users_hear_of_is_named() -> None:
+    kinds = [*tasks.TaskEvent.__subclasses__(), *identity.AccessEvent.__subclasses__()]
+    assert {public_name(event_type(kind)) for kind in kinds} == set(
+        re.findall(r"`((?:tasks|identity)\.\w+_\w+)`", TEXT.partition("## A stream")[0])
+    )

@@ -1,0 +1,1 @@
+"""A context whose jobs run in the workers of another system."""

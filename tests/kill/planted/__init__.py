@@ -1,0 +1,1 @@
+"""A context that sabotages the product it is loaded into: for tests that must be seen to fail."""
