@@ -21,7 +21,10 @@ class Transport:
     settings: Callable[[str], dict[str, str]]
 
 
-TRANSPORTS: dict[str, Transport] = {}
+TRANSPORTS: dict[str, Transport] = {
+    "redis": Transport("valkey", lambda url: {"BAILIWICK_TRANSPORT__URL": url}),
+    "nats": Transport("nats", lambda url: {"BAILIWICK_TRANSPORT__URL": url}),
+}
 """All tests of this directory run once for each, as they do for each database."""
 
 

@@ -67,7 +67,7 @@ def judged(url: str, directory: Path, kills: int, seed: int, plant: str = "") ->
         for labourer in [workers.hire() for _ in range(WORKERS)]:
             labourer.await_ready()
         started = time.monotonic()
-        patience = 3.0 if plant else times(QUICK_DRAIN, DRAIN)
+        patience = 3.0 if plant else DRAIN if KILLS else QUICK_DRAIN
         found, before = asyncio.run(killed(workers, url, kills, seed, patience))
         during = len(found.done) / (time.monotonic() - started - found.drained)
         found.starts = read_starts(workers.starts)
