@@ -23,7 +23,7 @@ class Transport:
 
 TRANSPORTS: dict[str, Transport] = {
     "redis": Transport("valkey", lambda url: {"BAILIWICK_TRANSPORT__URL": url}),
-    "nats": Transport("nats", lambda url: {"BAILIWICK_TRANSPORT__URL": url}),
+    "nats": Transport("nats_url", lambda url: {"BAILIWICK_TRANSPORT__URL": url}),
 }
 """All tests of this directory run once for each, as they do for each database."""
 
