@@ -49,9 +49,10 @@ class Timed(Worker):
 
     lags: list[float]
 
-    async def _perform(self, item: Item) -> None:
-        await super()._perform(item)
+    async def _perform(self, item: Item) -> str:
+        outcome = await super()._perform(item)
         self.lags.append((datetime.now(UTC) - item.enqueued_at).total_seconds())
+        return outcome
 
 
 def worker_of(database: PostgresDatabase, *handlers: Handler) -> Timed:

@@ -6,7 +6,13 @@ from pathlib import Path
 import pytest
 import redis
 
-from bailiwick.kernel.testing import create_database, drop_database, nats_server, postgres_server, valkey_server
+from bailiwick.kernel.testing import (
+    create_database,
+    drop_database,
+    nats_server,
+    postgres_server,
+    valkey_server,
+)
 
 
 @pytest.fixture(scope="session")

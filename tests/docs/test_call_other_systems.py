@@ -15,6 +15,7 @@ from bailiwick.kernel import locks, resilience
 from bailiwick.kernel.application import Contention, Unavailable
 from bailiwick.kernel.cache import Cache
 from bailiwick.kernel.database.statements import Write
+from bailiwick.kernel.messaging.tables import leases
 from tests.docs.pages import ROOT, blocks, names
 from tests.kernel.samples import NOON, create_tables, database_at
 
@@ -89,13 +90,13 @@ async def test_the_rates_are_asked_for_once_until_forgotten(
 async def test_the_settlement_holds_its_lock_and_an_old_token_is_refused(
     database_url: str, printed: dict[str, Any]
 ) -> None:
-    await create_tables(database_url, locks.leases.metadata)
+    await create_tables(database_url, leases.metadata)
     database = database_at(database_url)
     await database.open()
     held = locks.Locks(database)
     row = {"name": "settled", "holder": uuid4(), "token": 0, "until": NOON}
-    await printed["settle"](held, database, [Write(insert(locks.leases), row)])
-    rows = await database.all(select(locks.leases.c.name, locks.leases.c.token))
+    await printed["settle"](held, database, [Write(insert(leases), row)])
+    rows = await database.all(select(leases.c.name, leases.c.token))
     assert {tuple(each) for each in rows} == {("settlement", 1), ("settled", 0)}
     with pytest.raises(Contention):
         await database.write([held.fence("settlement", 0)])

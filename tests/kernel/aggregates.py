@@ -108,7 +108,7 @@ def unconstrained(mapper: Mapper[Any]) -> tuple[Mapper[Any], MetaData]:
     """The same mapper on tables without rules, for aggregates that no rule of the business has seen."""
     metadata = MetaData()
     root = _copy(mapper.table, metadata)
-    children = {
+    children: dict[str, Any] = {
         child.field: _copy(child.parent.table, metadata, child.parent.name, mapper.table.name)
         for child in mapper.children
     }

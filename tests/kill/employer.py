@@ -108,5 +108,7 @@ class Employer:
 async def employer(url: str, seed: int = 0) -> AsyncIterator[Employer]:
     database = database_at(url, pool_size=20)
     await database.open()
-    yield Employer(database, seed)
-    await database.close()
+    try:
+        yield Employer(database, seed)
+    finally:
+        await database.close()

@@ -111,6 +111,17 @@ def lineages_are_unbroken(history: History, stored: Stored) -> Iterator[str]:
             yield f"session {id} is {session} after {len(tokens)} tokens were used"
 
 
+def the_trail_is_whole(history: History, stored: Stored) -> Iterator[str]:
+    """The audit trail tells once of each version of a task, every row of it is sealed, and the seals fit."""
+    for task in stored.tasks:
+        told = stored.audited.get(task.id, [])
+        if told != list(range(1, task.version + 1)):
+            yield f"of task {task.id} at version {task.version} the trail tells {told}"
+    if stored.unsealed:
+        yield f"{stored.unsealed} rows have no seal"
+    yield from stored.damages
+
+
 CHECKS: list[Check] = [
     all_is_answered,
     nothing_breaks_otherwise,
@@ -120,6 +131,7 @@ CHECKS: list[Check] = [
     repeated_answers_are_equal,
     facts_follow_changes,
     lineages_are_unbroken,
+    the_trail_is_whole,
 ]
 
 

@@ -48,17 +48,18 @@ class Reckoning:
     def interrupted(self) -> dict[tuple[str, str, int], float]:
         """What each of the dead had begun and not ended, and after how long somebody else had begun it."""
         ended = {(done.handler, done.witness, done.by) for done in self.done}
-        begun = defaultdict(list)
+        begun: dict[tuple[str, str], list[Start]] = defaultdict(list)
         for start in self.starts:
             begun[start.handler, start.witness].append(start)
         waits = {}
-        for handler, witness in begun:
-            for start in begun[handler, witness]:
+        for (handler, witness), starts in begun.items():
+            for start in starts:
                 died = self.kills.get(start.by)
                 if died is None or (handler, witness, start.by) in ended:
                     continue
-                again = [other.at for other in begun[handler, witness] if other.at > died]
-                waits[handler, witness, start.by] = min(again, default=float("inf")) - died
+                later = [other.at for other in starts if other.at > start.at]
+                if not any(at <= died for at in later):
+                    waits[handler, witness, start.by] = min(later, default=float("inf")) - died
         return waits
 
 

@@ -1,7 +1,9 @@
 """What the database holds, read past the product: by SQL of the tests' own."""
 
 import asyncio
+import json
 import sqlite3
+import time
 from collections import defaultdict
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -11,11 +13,15 @@ from uuid import UUID
 
 import asyncpg
 
+from bailiwick.kernel.audit.verification import verify
 from tests.acceptance.server import until
+from tests.kernel.samples import database_at
 from tests.kill.depth import KILLS
 
 DRAINED = 60.0
 """Seconds in which interrupted work must be done: a lease has run out by then, and two pauses."""
+SEALED = 10.0
+"""Seconds after which every row of the audit trail has its seal."""
 
 
 @dataclass
@@ -35,7 +41,11 @@ class Session:
 
 @dataclass
 class Stored:
-    """Tasks, accounts by email, sessions, idempotent answers by key, and the facts about each aggregate."""
+    """Tasks, accounts by email, sessions, idempotent answers by key, and the facts about each aggregate.
+
+    `audited` has the versions of each aggregate that the audit trail tells of, in order; `damages` is what
+    `bailiwick audit verify` says of the chain over it.
+    """
 
     tasks: list[Task] = field(default_factory=list)
     users: dict[str, list[str]] = field(default_factory=dict)
@@ -43,6 +53,9 @@ class Stored:
     sessions: dict[str, Session] = field(default_factory=dict)
     answers: dict[str, list[bytes]] = field(default_factory=dict)
     facts: dict[str, list[tuple[int, str]]] = field(default_factory=dict)
+    audited: dict[str, list[int]] = field(default_factory=dict)
+    unsealed: int = 0
+    damages: list[str] = field(default_factory=list)
     waiting: int = 0
 
 
@@ -60,12 +73,18 @@ QUERIES = {
     "sessions": "SELECT id, generation, ended_at FROM identity_session",
     "answers": "SELECT key, body FROM kernel_idempotency",
     "facts": "SELECT aggregate_id, aggregate_version, type FROM kernel_event",
+    "audited": "SELECT changes FROM kernel_audit WHERE outcome = 'done'",
+    "unsealed": "SELECT count(*) FROM kernel_audit WHERE id NOT IN (SELECT audit_id FROM kernel_seal)",
     "waiting": "SELECT count(*) FROM kernel_work",
 }
 
 
 def _stored(rows: dict[str, list[Any]]) -> Stored:
     users, answers, facts = defaultdict(list), defaultdict(list), defaultdict(list)
+    audited: dict[str, list[int]] = defaultdict(list)
+    for change in (change for (changes,) in rows["audited"] for change in json.loads(changes)):
+        if "id" in change:
+            audited[change["id"]].append(change["version"])
     for id, email in rows["users"]:
         users[email].append(_id(id))
     for key, body in rows["answers"]:
@@ -79,6 +98,8 @@ def _stored(rows: dict[str, list[Any]]) -> Stored:
         sessions={_id(row[0]): Session(row[1], row[2] is not None) for row in rows["sessions"]},
         answers=answers,
         facts={aggregate: sorted(some) for aggregate, some in facts.items()},
+        audited={aggregate: sorted(versions) for aggregate, versions in audited.items()},
+        unsealed=rows["unsealed"][0][0],
         waiting=rows["waiting"][0][0],
     )
 
@@ -126,7 +147,27 @@ def drained(url: str) -> Stored:
         stored = read_stored(url)
         return stored if not stored.waiting else None
 
-    return until(done, seconds=DRAINED)
+    until(done, seconds=DRAINED)
+    deadline = time.monotonic() + SEALED
+    while (stored := read_stored(url)).unsealed and time.monotonic() < deadline:
+        time.sleep(0.1)
+    stored.damages = chain_damages(url)
+    return stored
+
+
+def chain_damages(url: str) -> list[str]:
+    """What does not fit in the chain over the audit trail."""
+
+    async def walk() -> list[str]:
+        database = database_at(url)
+        await database.open()
+        try:
+            return list(map(str, (await verify(database)).damages))
+        finally:
+            await database.close()
+
+    with ThreadPoolExecutor(1) as thread:
+        return thread.submit(asyncio.run, walk()).result()
 
 
 def sessions_in_doubt(url: str) -> Sequence[str]:

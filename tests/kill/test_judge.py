@@ -38,6 +38,7 @@ def happened(path: Path, plant: Plant) -> tuple[History, Stored]:
         sessions={SESSION: Session(1, ended=False)},
         answers={"key-1": [body(id=TASK).encode()]},
         facts={TASK: [(1, "tasks.TaskCreated"), (2, "tasks.TaskChanged"), (3, "tasks.TaskMoved")]},
+        audited={TASK: [1, 2, 3]},
     )
     plant(log, stored)
     log.close()
@@ -94,6 +95,13 @@ PLANTS: dict[str, list[Plant]] = {
         lambda log, stored: setattr(stored.sessions[SESSION], "generation", 2),
         lambda log, stored: setattr(stored.sessions[SESSION], "ended", True),
         also("refresh", "token-1", SESSION, (0, ""), (401, "")),
+    ],
+    "the_trail_is_whole": [
+        lambda log, stored: stored.audited.clear(),
+        lambda log, stored: stored.audited[TASK].pop(),
+        lambda log, stored: stored.audited[TASK].insert(1, 2),
+        lambda log, stored: setattr(stored, "unsealed", 1),
+        lambda log, stored: stored.damages.append("position 3: the row was altered"),
     ],
 }
 

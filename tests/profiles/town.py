@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from uuid import UUID, uuid4
 
 import httpx2
-from sqlalchemy import func, select, update
+from sqlalchemy import func, select
 
 from bailiwick.identity.contract import Identity, Person
 from bailiwick.kernel.application import Actor, Unauthenticated

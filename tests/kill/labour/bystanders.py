@@ -29,7 +29,10 @@ Loop = Callable[[], Awaitable[None]]
 
 
 def messages(platform: Platform, subscriptions: tuple[Subscription, ...]) -> list[Loop]:
-    """Takes in what the file of messages has, some copies of each in any order; leaves word when done."""
+    """Takes in what the file of messages has, some copies of each in any order.
+
+    It begins with the others, when there is a file `<messages>.go`, and leaves word in `<messages>.<pid>`.
+    """
     file = os.environ.get(MESSAGES)
     if file is None:
         return []
@@ -39,11 +42,14 @@ def messages(platform: Platform, subscriptions: tuple[Subscription, ...]) -> lis
         copies = int(os.environ.get(COPIES, "1"))
         left = await asyncio.to_thread(lambda: Path(file).read_bytes().splitlines() * copies)
         random.shuffle(left)
+        while not await asyncio.to_thread(Path(f"{file}.go").exists):
+            await asyncio.sleep(0.02)
         while left:
             size = random.randint(1, MOST_AT_ONCE)
             with suppress(Unavailable):
                 await inbox.take_in("labour", left[:size])
                 left = left[size:]
+            await asyncio.sleep(random.uniform(0, 0.05))
         await asyncio.to_thread(Path(f"{file}.{os.getpid()}").touch)
         await asyncio.Event().wait()
 

@@ -81,9 +81,7 @@ class Source(Aggregate):
         for _ in range(times):
             witness = f"{self.id}/{self.told}"
             self._record(
-                Happened(
-                    occurred_at=datetime.now(UTC), witness=witness, source_id=self.id, number=self.told
-                )
+                Happened(occurred_at=datetime.now(UTC), witness=witness, source_id=self.id, number=self.told)
             )
             self.told += 1
             witnesses.append(witness)

@@ -1,7 +1,9 @@
 """Defects of a worker by name. The variable PLANT says which one this process has."""
 
+import asyncio
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -9,6 +11,7 @@ from uuid import UUID
 from sqlalchemy import false
 
 from bailiwick.kernel.audit.sealing import Sealer
+from bailiwick.kernel.failpoints import reached
 from bailiwick.kernel.messaging import processes, queue, worker
 from bailiwick.kernel.messaging.inbox import Delivery, Inbox
 from bailiwick.kernel.messaging.queue import Item
@@ -59,12 +62,13 @@ def trusts_the_highest() -> None:
 
 
 def marks_apart() -> None:
-    """A message is marked as known by a transaction after the one that makes work of it."""
+    """A message is marked as known by a transaction some time after the one that makes work of it."""
 
     async def store(self: Inbox, deliveries: Sequence[Delivery]) -> None:
         for reader, envelope in await self._unknown(deliveries):
             mark, work = self._writes(reader, envelope)
             await self._database.write([work])
+            await asyncio.sleep(0.02)
             await self._database.write([mark])
 
     Inbox._store = store  # type: ignore[method-assign]
@@ -73,13 +77,20 @@ def marks_apart() -> None:
 def forgets_its_progress() -> None:
     """What a step commits is stored, and then the progress of the process."""
 
-    class Apart(processes.Joined):
-        def writes(self, result: object) -> list[Any]:
-            return []
+    following = processes.Conductor._next
 
-        def stored(self) -> None: ...
+    def apart(self: Any, run: Any) -> processes.Move:
+        move = following(self, run)
 
-    setattr(processes, "Joined", Apart)  # noqa: B010  # mypy does not let a class be replaced
+        async def act() -> object:
+            result = await move.act()
+            if move.commits:
+                reached("planted.between")
+            return result
+
+        return replace(move, act=act, commits=False)
+
+    processes.Conductor._next = apart  # type: ignore[method-assign]
 
 
 def swallows() -> None:

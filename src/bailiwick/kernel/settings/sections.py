@@ -59,7 +59,7 @@ class Database(Section):
 
 
 class Redis(Section):
-    """Optional: shares rate limits between workers and machines."""
+    """Optional: shares rate limits, and hints that there is news, between workers and machines."""
 
     url: Annotated[str | None, AfterValidator(forms.redis_url)] = key(
         None, "`redis://host:6379/0`, `rediss://` for TLS or `unix://path`. Unset: each worker counts alone."
