@@ -11,13 +11,14 @@ import httpx2 as httpx
 from sqlalchemy import Select
 from sqlalchemy.sql.expression import ClauseElement
 
+from bailiwick.backend import Backend
 from bailiwick.kernel.database import migrations
 from bailiwick.kernel.database.postgresql import PostgresDatabase
 from bailiwick.kernel.database.statements import POSTGRESQL, Write, compile_for, merge
 from bailiwick.kernel.observability import configure_logging
 from bailiwick.kernel.settings import Settings
 from bailiwick.kernel.testing import execute
-from bailiwick.main import Backend, http_application
+from bailiwick.main import http_application
 from bench.plan import Plan, Query
 
 PUBLIC_URL = "http://127.0.0.1:8000"

@@ -15,11 +15,11 @@ from uuid import UUID
 import structlog
 import uvloop
 
+from bailiwick.backend import Backend, forever
 from bailiwick.kernel.messaging.celery_broker import application
 from bailiwick.kernel.messaging.worker import CANCELLED, GONE, SUCCEEDED, Worker
 from bailiwick.kernel.observability import configure_logging
 from bailiwick.kernel.settings import Settings
-from bailiwick.main import Backend, forever
 
 log = structlog.get_logger("celery")
 
@@ -36,9 +36,9 @@ class NotDone(Exception):
 async def taking(settings: Settings) -> AsyncIterator[Worker]:
     """A worker that runs the jobs whose ids it is told."""
     backend = Backend.build(settings)
-    own = [each for each in backend.all_handlers() if each.queue in backend.celery_queues]
+    own = [each for each in backend.messaging.handlers if each.queue in backend.messaging.celery_queues]
     worker = Worker(backend.platform.database, own, backend.platform.clock)
-    loops = (worker.keep, backend.readers().watch)
+    loops = (worker.keep, backend.messaging.readers.watch)
     async with backend.opened():
         tasks = [asyncio.ensure_future(forever(loop)) for loop in loops]
         try:
@@ -100,9 +100,11 @@ def celery_application(settings: Settings) -> Any:
     app = application(settings.celery)
     configure_logging(settings)
     backend, performers = Backend.build(settings), Performers(settings)
-    app.conf.task_queues = [import_module("kombu").Queue(queue) for queue in sorted(backend.celery_queues)]
-    for handler in backend.all_handlers():
-        if handler.queue in backend.celery_queues:
+    app.conf.task_queues = [
+        import_module("kombu").Queue(queue) for queue in sorted(backend.messaging.celery_queues)
+    ]
+    for handler in backend.messaging.handlers:
+        if handler.queue in backend.messaging.celery_queues:
             app.task(name=handler.name, throws=(NotDone,))(performers.perform)
     signals = import_module("celery.signals")
     signals.worker_ready.connect(_tell_ready, weak=False)

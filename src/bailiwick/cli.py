@@ -259,7 +259,7 @@ def openapi(
 
     Example: bailiwick openapi -o openapi.json
     """
-    backend = _load("bailiwick.main:Backend").build(_settings())
+    backend = _load("bailiwick.backend:Backend").build(_settings())
     document: bytes = _load("bailiwick.main:openapi_document")(backend)
     if output is None:
         typer.echo(document)

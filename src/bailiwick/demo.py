@@ -6,6 +6,7 @@ from datetime import timedelta
 
 from sqlalchemy import select
 
+from bailiwick.backend import Backend
 from bailiwick.identity.application.accounts import (
     CreateSuperAdmin,
     CreateUser,
@@ -18,7 +19,6 @@ from bailiwick.identity.domain.user import User
 from bailiwick.identity.infrastructure.tables import users
 from bailiwick.kernel.application import EVERY_PERMISSION, Actor
 from bailiwick.kernel.settings import Settings
-from bailiwick.main import Backend
 from bailiwick.tasks.application.ports import TasksPorts
 from bailiwick.tasks.application.tasks import CreateTask, create_task
 from bailiwick.tasks.contract import TaskStatus

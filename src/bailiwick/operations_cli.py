@@ -24,7 +24,7 @@ def _settings() -> Any:
 
 def _ask(what: str, act: Callable[[Any], Awaitable[Any]]) -> Any:
     """What `act` finds or does with the console of this installation, on the record as `what`."""
-    backend = _load("bailiwick.main:Backend").build(_settings())
+    backend = _load("bailiwick.backend:Backend").build(_settings())
     uncontended = _load("bailiwick.kernel.contention:uncontended")
 
     async def run() -> Any:

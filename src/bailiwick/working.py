@@ -6,9 +6,9 @@ from collections.abc import Callable
 
 import uvloop
 
+from bailiwick.backend import Backend
 from bailiwick.kernel.observability import configure_logging
 from bailiwick.kernel.settings import Settings
-from bailiwick.main import Backend
 
 
 class NothingToHandle(Exception):
@@ -24,10 +24,10 @@ def work(settings: Settings, say: Callable[[str], object]) -> None:
     settings = settings.model_copy(update={"messages": messages})
     configure_logging(settings)
     backend = Backend.build(settings)
-    away = dict.fromkeys(backend.celery_queues, " (Celery runs it)")
-    every = backend.all_handlers()
+    away = dict.fromkeys(backend.messaging.celery_queues, " (Celery runs it)")
+    every = backend.messaging.handlers
     names = sorted({f"{each.queue}: {each.name}{away.get(each.queue, '')}" for each in every})
-    if not names and backend.exchange is None:
+    if not names and backend.messaging.exchange is None:
         raise NothingToHandle("the enabled contexts subscribe to no event and have no job: see `contexts`")
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(_work(backend, names, say))

@@ -9,9 +9,10 @@ from uuid import uuid4
 import httpx2 as httpx
 import pytest
 
+from bailiwick.backend import Backend
 from bailiwick.kernel.settings import Settings
 from bailiwick.kernel.settings.sections import Database
-from bailiwick.main import Backend, openapi_document
+from bailiwick.main import openapi_document
 from tests.policy.scene import Stage, staged
 
 SERVER_OWNED = {

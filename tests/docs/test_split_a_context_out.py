@@ -11,10 +11,10 @@ from pathlib import Path
 import httpx2 as httpx
 import pytest
 
+from bailiwick.backend import Backend
 from bailiwick.kernel.database.migrations import upgrade_async
 from bailiwick.kernel.settings import Settings
 from bailiwick.kernel.testing import free_port
-from bailiwick.main import Backend
 from tests.docs.pages import ROOT, blocks
 from tests.docs.running import BAILIWICK, Server, environment, wait_until_ready
 

@@ -10,6 +10,7 @@ from typing import TypeVar
 import pytest
 from uuid_utils.compat import uuid7
 
+from bailiwick.backend import Backend
 from bailiwick.identity.application import subscribers
 from bailiwick.identity.application.ports import IdentityPorts, IdentityRules, Message
 from bailiwick.identity.application.registration import Register, register
@@ -30,7 +31,6 @@ from bailiwick.kernel.messaging.handlers import Subscription, delivery
 from bailiwick.kernel.messaging.worker import Worker
 from bailiwick.kernel.settings import Settings
 from bailiwick.kernel.settings.sections import Database
-from bailiwick.main import Backend
 from tests.identity.people import NOW, PHONE, ROLES
 
 T = TypeVar("T")

@@ -8,6 +8,7 @@ import httpx2 as httpx
 import pytest
 from pydantic import SecretStr
 
+from bailiwick.backend import Backend
 from bailiwick.identity.contract import AccessNews, AccessTokens
 from bailiwick.identity.domain.role import Role
 from bailiwick.identity.domain.session import SessionId
@@ -20,7 +21,7 @@ from bailiwick.kernel.http.authentication import BLIND_SECONDS, Authentication
 from bailiwick.kernel.http.remotes import Remote, asking
 from bailiwick.kernel.settings import Settings
 from bailiwick.kernel.settings.sections import Database
-from bailiwick.main import Backend, http_application
+from bailiwick.main import http_application
 from tests.identity.people import a_user
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)

@@ -1,8 +1,8 @@
 """The roles that a new installation starts with know every permission that a context asks for."""
 
+from bailiwick.backend import Backend
 from bailiwick.identity.domain.role import ADMIN, BUILT_IN_ROLES
 from bailiwick.kernel.settings import Settings
-from bailiwick.main import Backend
 
 
 def unreachable(asked: set[str]) -> set[str]:

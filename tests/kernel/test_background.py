@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from bailiwick.main import forever
+from bailiwick.backend import forever
 
 
 async def test_a_loop_that_fails_runs_again_and_says_so(capfd: pytest.CaptureFixture[str]) -> None:

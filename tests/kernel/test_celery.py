@@ -20,6 +20,7 @@ from sqlalchemy import delete, insert, select
 from structlog.testing import capture_logs
 from typer.testing import CliRunner
 
+from bailiwick.backend import Backend
 from bailiwick.cli import app
 from bailiwick.kernel.database.connections import Database
 from bailiwick.kernel.database.statements import Write
@@ -29,7 +30,6 @@ from bailiwick.kernel.messaging.tables import finished, pauses, work
 from bailiwick.kernel.settings import Settings
 from bailiwick.kernel.settings.sections import Celery
 from bailiwick.kernel.testing import create_database, drop_database, free_port
-from bailiwick.main import Backend
 from tests.docs.pages import ROOT, blocks
 from tests.kernel.celery_workers import CONTEXT, CeleryWorker, celery_worker, environment, messages
 from tests.kernel.errands.jobs import QUEUE, Copy, Double, Refuse, Tell

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
+from bailiwick.backend import Backend
 from bailiwick.kernel.database.migrations import status_async, upgrade_async
 from bailiwick.kernel.settings import Settings
-from bailiwick.main import Backend
 
 MODULE = '''"""Wires nothing."""
 from bailiwick.kernel.module import Module, Platform

@@ -12,6 +12,7 @@ import pytest
 from sqlalchemy import func, select, update
 from uuid_utils.compat import uuid7
 
+from bailiwick.backend import Backend
 from bailiwick.kernel.application import Cause, Contention, TooMany, Unavailable, cause
 from bailiwick.kernel.database.connections import Database
 from bailiwick.kernel.database.statements import Write
@@ -30,7 +31,6 @@ from bailiwick.kernel.process_testing import Clock, Elsewhere, Fate, MortalDatab
 from bailiwick.kernel.processes import AlreadyStarted, On, Process, Step
 from bailiwick.kernel.settings import Settings
 from bailiwick.kernel.settings.sections import Database as DatabaseSettings
-from bailiwick.main import Backend
 from tests.kernel.messages import until
 from tests.kernel.placements import (
     MINUTES,
@@ -510,6 +510,8 @@ def test_the_product_works_on_the_processes_of_its_contexts_and_hears_their_even
     built = Backend.build(Settings(database=DatabaseSettings(url=sqlite_url)))
     first, *rest = built.modules
     backend = Backend(built.platform, (replace(first, processes=(ProcessHandler(PLACEMENT, None),)), *rest))
-    names = {handler.name for handler in backend.all_handlers()}
+    names = {handler.name for handler in backend.messaging.handlers}
     assert {f"samples.placement.{what}" for what in ("advance", "expire", "hear")} <= names
-    assert "samples.placement.PaymentApproved" in names & {each.name for each in backend.subscriptions()}
+    assert "samples.placement.PaymentApproved" in names & {
+        each.name for each in backend.messaging.subscriptions
+    }

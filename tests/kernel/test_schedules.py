@@ -8,11 +8,11 @@ import pytest
 from cronsim import CronSimError
 from sqlalchemy import func, select
 
+from bailiwick.backend import utc_now
 from bailiwick.kernel.database.connections import Database
 from bailiwick.kernel.jobs import Job
 from bailiwick.kernel.messaging.schedules import Clockwork, Schedule
 from bailiwick.kernel.messaging.tables import work
-from bailiwick.main import utc_now
 
 MIDNIGHT = datetime(2031, 3, 1, tzinfo=UTC)
 

@@ -10,6 +10,7 @@ from uuid import UUID
 import httpx2 as httpx
 from uuid_utils.compat import uuid7
 
+from bailiwick.backend import Backend
 from bailiwick.identity.application.ports import IdentityPorts, TokenKind
 from bailiwick.identity.application.sign_in import begin_session
 from bailiwick.identity.domain.link import Link, LinkId, LinkPurpose
@@ -21,7 +22,7 @@ from bailiwick.kernel.module import Module
 from bailiwick.kernel.settings import Settings
 from bailiwick.kernel.settings.sections import Argon2, Limits, Passwords
 from bailiwick.kernel.settings.sections import Database as DatabaseSettings
-from bailiwick.main import Backend, http_application
+from bailiwick.main import http_application
 from bailiwick.tasks.application.ports import TasksPorts
 from bailiwick.tasks.domain.task import Task, TaskDetails, TaskId
 from tests.policy import work

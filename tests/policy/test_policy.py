@@ -7,13 +7,13 @@ from uuid import UUID
 import httpx2 as httpx
 import pytest
 
+from bailiwick.backend import Backend
 from bailiwick.kernel.application import Actor
 from bailiwick.kernel.database.connections import Database
 from bailiwick.kernel.http.routing import Operation, Router
 from bailiwick.kernel.module import Module
 from bailiwick.kernel.settings import Settings
 from bailiwick.kernel.settings.sections import Database as DatabaseSettings
-from bailiwick.main import Backend
 from bailiwick.tasks.application.ports import TasksPorts
 from bailiwick.tasks.domain.task import Task, TaskId
 from bailiwick.tasks.infrastructure.queries import TaskView

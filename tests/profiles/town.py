@@ -8,6 +8,7 @@ from uuid import UUID, uuid4
 import httpx2
 from sqlalchemy import func, select
 
+from bailiwick.backend import Backend
 from bailiwick.identity.contract import Identity, Person
 from bailiwick.kernel.application import Actor, Unauthenticated
 from bailiwick.kernel.database.statements import Write
@@ -18,7 +19,7 @@ from bailiwick.kernel.messaging.tables import events as log
 from bailiwick.kernel.messaging.tables import work
 from bailiwick.kernel.settings import Settings
 from bailiwick.kernel.settings.sections import Database
-from bailiwick.main import Backend, http_application
+from bailiwick.main import http_application
 from bailiwick.profiles.infrastructure.unit_of_work import SqlProfilesUnitOfWork
 
 ME = "/api/v1/profiles/me"
@@ -58,7 +59,7 @@ class Town:
         self.backend = Backend(built.platform, modules)
         self.app = http_application(self.backend)
         self.database = built.platform.database
-        self.worker = self.backend.worker()
+        self.worker = self.backend.messaging.worker()
 
     def _verify(self, token: str) -> VerifiedToken:
         if token not in self._actors:

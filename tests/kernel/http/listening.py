@@ -13,6 +13,7 @@ from uuid import UUID, uuid4
 import orjson
 from sqlalchemy import insert
 
+from bailiwick.backend import Backend
 from bailiwick.kernel.application import Actor, Unauthenticated
 from bailiwick.kernel.database import migrations
 from bailiwick.kernel.database.connections import Database
@@ -23,7 +24,7 @@ from bailiwick.kernel.messaging.tables import events
 from bailiwick.kernel.settings import Settings
 from bailiwick.kernel.settings.sections import Database as DatabaseSettings
 from bailiwick.kernel.settings.sections import Http, Limits, Live, Redis
-from bailiwick.main import Backend, http_application
+from bailiwick.main import http_application
 from tests.kernel.http.serving import Served
 
 SOON = 3.0

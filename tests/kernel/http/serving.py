@@ -9,6 +9,7 @@ from uuid import UUID, uuid4
 import httpx2 as httpx
 import pytest
 
+from bailiwick.backend import Backend
 from bailiwick.kernel.application import Actor, Unauthenticated
 from bailiwick.kernel.database import migrations
 from bailiwick.kernel.database.connections import Database
@@ -18,7 +19,7 @@ from bailiwick.kernel.settings import Settings
 from bailiwick.kernel.settings.sections import Database as DatabaseSettings
 from bailiwick.kernel.settings.sections import Http, Limits
 from bailiwick.kernel.testing import create_database, drop_database
-from bailiwick.main import Backend, http_application
+from bailiwick.main import http_application
 
 FAR_AWAY = 4e9  # seconds: a token of these tests never expires
 

@@ -5,9 +5,9 @@ from uuid import UUID, uuid4
 import httpx2 as httpx
 import pytest
 
+from bailiwick.backend import Backend
 from bailiwick.kernel.application import Actor, Unauthenticated, Unavailable
 from bailiwick.kernel.http.authentication import BLIND_SECONDS, Authentication, VerifiedToken
-from bailiwick.main import Backend
 from tests.kernel.http.sample_routes import PREFIX, Ledger, module
 from tests.kernel.http.serving import Served, settings
 

@@ -20,6 +20,7 @@ from pydantic import SecretStr
 from pydantic_core import PydanticSerializationError
 from structlog.testing import capture_logs
 
+from bailiwick.backend import Backend
 from bailiwick.kernel.application import Unavailable
 from bailiwick.kernel.domain import DomainError
 from bailiwick.kernel.http.app import Application
@@ -30,7 +31,7 @@ from bailiwick.kernel.http.routing import Bound, Router
 from bailiwick.kernel.module import Module
 from bailiwick.kernel.settings import Settings, SettingsError
 from bailiwick.kernel.testing import LOOPBACK, free_port
-from bailiwick.main import Backend, openapi_document
+from bailiwick.main import openapi_document
 from tests.kernel.http.sample_contract import (
     NOW,
     REFUSALS,

@@ -69,7 +69,7 @@ def erase(
 def _run(work: Callable[[Any], Coroutine[Any, Any, Any]]) -> Any:
     """Do something with the database that the settings name."""
     settings = import_module("bailiwick.kernel.settings").Settings.load()
-    database = import_module("bailiwick.main").open_database(settings)
+    database = import_module("bailiwick.backend").open_database(settings)
 
     async def run() -> Any:
         await database.open()

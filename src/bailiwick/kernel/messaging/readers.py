@@ -3,10 +3,8 @@
 import asyncio
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from datetime import datetime
-from typing import Any
 
-from sqlalchemy import bindparam, exists, insert, select, update
+from sqlalchemy import bindparam, insert, select, update
 
 from bailiwick.kernel.application import Clock, Unavailable
 from bailiwick.kernel.database.connections import Database, Duplicate
@@ -19,14 +17,7 @@ REPORT_SECONDS = 30.0
 
 _ALL = select(readers.c.type, readers.c.reader)
 _this = (readers.c.type == bindparam("kind")) & (readers.c.reader == bindparam("reader"))
-_ADD = insert(readers).from_select(
-    ["type", "reader", "seen_at"],
-    select(
-        bindparam("kind", type_=readers.c.type.type),
-        bindparam("reader", type_=readers.c.reader.type),
-        bindparam("now", type_=readers.c.seen_at.type),
-    ).where(~exists(select(readers.c.type).where(_this))),
-)
+_ADD = insert(readers)
 _SEEN = update(readers).where(_this).values(seen_at=bindparam("now")).returning(readers.c.reader)
 
 
@@ -34,28 +25,27 @@ class Readers:
     """The register of readers. What this process listens to is in it before its first request."""
 
     def __init__(self, database: Database, own: Mapping[str, Sequence[str]], clock: Clock) -> None:
-        self._database, self._own, self._clock = database, own, clock
-        database.readers = own
+        self._database, self.own, self._clock = database, own, clock
 
     async def register(self) -> None:
         """Enter our own and learn all others."""
-        now = self._clock()
-        for kind, names in self._own.items():
+        entered = {(kind, name) for kind, name in await self._database.all(_ALL)}
+        for kind, names in self.own.items():
             for name in names:
-                await self._enter(kind, name, now)
+                if (kind, name) not in entered:
+                    await self._enter(kind, name)
         await self.learn()
 
-    async def _enter(self, kind: str, name: str, now: datetime) -> None:
-        row: dict[str, Any] = {"kind": kind, "reader": name, "now": now}
+    async def _enter(self, kind: str, name: str) -> None:
         reached("readers.before_write")
-        try:
-            await self._database.write([Write(_ADD, row)])
-            reached("readers.after_write")
-        except Duplicate:
-            return  # another worker was quicker
+        with suppress(Duplicate):  # another worker was quicker
+            await self._database.write(
+                [Write(_ADD, {"type": kind, "reader": name, "seen_at": self._clock()})]
+            )
+        reached("readers.after_write")
 
     async def learn(self) -> None:
-        known: dict[str, list[str]] = {kind: list(names) for kind, names in self._own.items()}
+        known: dict[str, list[str]] = {kind: list(names) for kind, names in self.own.items()}
         for kind, name in await self._database.all(_ALL):
             if name not in known.setdefault(kind, []):
                 known[kind].append(name)
@@ -78,6 +68,6 @@ class Readers:
             await asyncio.sleep(REPORT_SECONDS)
 
     async def seen(self) -> None:
-        rows = [{"kind": kind, "reader": name} for kind, names in self._own.items() for name in names]
+        rows = [{"kind": kind, "reader": name} for kind, names in self.own.items() for name in names]
         for row in rows:
             await self._database.all(_SEEN, **row, now=self._clock())

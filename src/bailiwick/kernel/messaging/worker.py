@@ -19,7 +19,7 @@ from uuid_utils.compat import uuid7
 
 from bailiwick.kernel.application import Cause, Clock, Contention, Unavailable, cause
 from bailiwick.kernel.contention import uncontended
-from bailiwick.kernel.database.connections import Database
+from bailiwick.kernel.database.connections import Database, Row
 from bailiwick.kernel.database.statements import Write
 from bailiwick.kernel.database.unit_of_work import AlreadyDone, companions, writer
 from bailiwick.kernel.domain import Aggregate, DomainError
@@ -140,7 +140,14 @@ class Worker:
         if not any(free.values()):
             return 0
         now, limits = self._clock(), {f"free{i}": places for i, places in enumerate(free.values())}
-        rows = await self._database.all(self._claim, now=now, lease=now + LEASE, holder=self.id, **limits)
+        claiming = asyncio.ensure_future(
+            self._database.all(self._claim, now=now, lease=now + LEASE, holder=self.id, **limits)
+        )
+        try:
+            rows = await asyncio.shield(claiming)
+        except asyncio.CancelledError:
+            await self._not_begun(claiming)
+            raise
         reached("worker.claimed")
         taken = Counter(row[1] for row in rows)
         # One without a free place stays full, though this claim could take nothing of it.
@@ -149,6 +156,12 @@ class Worker:
         for row in sorted(rows, key=lambda row: row[-1]):
             self._start(Item(*row))
         return len(rows)
+
+    async def _not_begun(self, claiming: "asyncio.Future[list[Row]]") -> None:
+        """After an order to stop nothing begins: what was being claimed is not left to its lease either."""
+        with suppress(Exception):
+            for id, *_ in await claiming:
+                await self._lease.release(id)
 
     async def take(self, id: UUID) -> str:
         """Run a job that was handed over, to its end: what became of it, and why where it failed.
