@@ -27,7 +27,6 @@ from bailiwick.kernel.settings.sections import Log
 JSON = Settings(log=Log(format="json", level="INFO"))
 CONSOLE = Settings(log=Log(format="console", level="DEBUG"))
 SECRET = "hunter2"
-BUDGET = 5e-6  # seconds of CPU to count and time one request
 
 
 @pytest.fixture(autouse=True)
@@ -253,26 +252,6 @@ def test_a_watched_gauge_shows_what_is_read_at_each_look() -> None:
         assert sample(render_metrics(), "password_hash_busy") == 4
     finally:
         observability.watch(observability.hash_pool_busy, lambda: 0)
-
-
-COST = """
-import time
-from bailiwick.kernel.observability import requests
-best = 1.0
-for _ in range(9):
-    started = time.process_time()
-    for _ in range(20_000):
-        requests.observe("GET", "/x", 200, 0.003)
-    best = min(best, (time.process_time() - started) / 20_000)
-print(best)
-"""
-
-
-@pytest.mark.parametrize("shared", [False, True], ids=["one process", "several processes"])
-def test_counting_a_request_stays_within_its_budget(shared: bool, tmp_path: Path) -> None:
-    environment = {**os.environ, **({"PROMETHEUS_MULTIPROC_DIR": str(tmp_path)} if shared else {})}
-    done = subprocess.run([sys.executable, "-c", COST], env=environment, capture_output=True, check=True)
-    assert float(done.stdout) < BUDGET
 
 
 WORKER = """

@@ -58,10 +58,22 @@ def test_merged_statements_keep_their_own_parameters() -> None:
     )
     assert sql == (
         "WITH w0 AS (INSERT INTO a VALUES ($1, $2) RETURNING 1), "
-        "w1 AS (UPDATE b SET x = $3 WHERE y = $4 AND z = $3 RETURNING 1) "
+        "w1 AS (UPDATE b SET x = $3 WHERE y = $4 AND z = $3) "
         "SELECT 1 / (CASE WHEN (SELECT count(*) FROM w0) = 1 THEN 1 ELSE 0 END)"
     )
-    assert merge((("DELETE FROM a", 0, None),)) == "WITH w0 AS (DELETE FROM a RETURNING 1) SELECT 1"
+    assert merge((("DELETE FROM a", 0, None),)) == "WITH w0 AS (DELETE FROM a) SELECT 1"
+
+
+def test_rows_for_one_table_are_inserted_together() -> None:
+    insert = ("INSERT INTO a (x, y) VALUES ($1, now())", 1, None)
+    sql = merge(
+        (insert, ("DELETE FROM b WHERE x = $1", 1, 1), insert, ("INSERT INTO c VALUES ($1)", 1, None))
+    )
+    assert sql == (
+        "WITH w0 AS (INSERT INTO a (x, y) VALUES ($1, now()), ($3, now())), "
+        "w1 AS (DELETE FROM b WHERE x = $2 RETURNING 1), w2 AS (INSERT INTO c VALUES ($4)) "
+        "SELECT 1 / (CASE WHEN (SELECT count(*) FROM w1) = 1 THEN 1 ELSE 0 END)"
+    )
 
 
 def test_more_than_nine_parameters_are_shifted_whole() -> None:

@@ -225,7 +225,7 @@ class Mapper(Generic[A]):
         root["version"], subject = aggregate.version + 1, root[self._subject]
         if loaded is None:
             values = {name: (None, root[name]) for name in self.audited}
-            return Changes(removals, [Write(self._insert, root, exactly=1), *rest], [], values, subject)
+            return Changes(removals, [Write(self._insert, root), *rest], [], values, subject)
         was = loaded[0]
         changes = {name: value for name, value in root.items() if value != was[name]}
         if len(changes) == 1 and not removals and not rest:
@@ -297,7 +297,7 @@ class _Children:
             if row != before
         ]
         added = [
-            Write(self._insert, row | {self.parent.name: parent, "position": at}, exactly=1)
+            Write(self._insert, row | {self.parent.name: parent, "position": at})
             for at, row in enumerate(new[len(old) :], start=len(old))
         ]
         return removals, changed + added
