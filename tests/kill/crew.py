@@ -125,7 +125,7 @@ class Crew:
 
 @contextmanager
 def crew(database_url: str, directory: Path, plant: str = "", **changes: str) -> Iterator[Crew]:
-    """Make the tables; whoever is hired in the block leaves with its end. `plant` is a defect that all have."""
+    """Make the tables; whoever is hired in the block leaves with it. `plant` is a defect that all have."""
     upgrade(Settings(database=Database(url=database_url)))
     asyncio.run(create_tables(database_url, metadata))
     made = Crew(database_url, directory, changes | ({"PLANT": plant} if plant else {}))

@@ -46,9 +46,9 @@ class Employer:
         async def give() -> None:
             while not stopped.is_set():
                 await self.history(self._chance.randint(1, 6))
-                if errands:
+                if errands and self._chance.random() < 0.3:
                     await self.errand(self._chance.choice(FATES))
-                while await self._waiting() > AHEAD and not stopped.is_set():
+                while await self._waiting() > AHEAD and not stopped.is_set():  # noqa: ASYNC110  # others work
                     await asyncio.sleep(0.05)
 
         await asyncio.gather(*(give() for _ in range(4)))

@@ -26,8 +26,8 @@ ENDS = {
 
 STATUS = "SELECT key, status, refusal FROM kernel_process"
 STANDING = "SELECT witness, what FROM labour_elsewhere WHERE made AND NOT over"
-DEEDS = "SELECT witness, handler FROM labour_deed"
-MOVING = f"SELECT count(*) FROM kernel_process WHERE status <> ALL(ARRAY{list(OVER)})"
+DEEDS = "SELECT witness, handler FROM labour_deed WHERE handler = ANY($1)"
+MOVING = "SELECT count(*) FROM kernel_process WHERE status <> ALL($1)"
 
 
 @dataclass
@@ -66,7 +66,7 @@ async def lives(connection: "asyncpg.Connection[Any]", fates: dict[str, str]) ->
         found[key].status, found[key].refusal = status, refusal
     for witness, what in await connection.fetch(STANDING):
         found[witness].standing[what] += 1
-    for witness, handler in await connection.fetch(DEEDS):
+    for witness, handler in await connection.fetch(DEEDS, ["built", "dismantled", *OVER]):
         found[witness].deeds[handler] += 1
     return found
 
@@ -76,7 +76,7 @@ async def settled(connection: "asyncpg.Connection[Any]") -> float:
     started = time.monotonic()
     if not KILLS:
         await connection.execute(EXPIRE)
-    while await connection.fetchval(MOVING) or await connection.fetchval(WAITING):
+    while await connection.fetchval(MOVING, OVER) or await connection.fetchval(WAITING):
         if time.monotonic() - started > SETTLED:
             break
         await asyncio.sleep(0.1)

@@ -1,6 +1,8 @@
 """What was done for what was promised, and what is wrong with it: one sentence for each thing."""
 
+import asyncio
 import json
+import time
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -12,6 +14,8 @@ import asyncpg
 RELIEVED = 30.0
 """Seconds after which somebody else has what a dead worker had."""
 SLACK = 0.5
+SEALED = 10.0
+"""Seconds after which every row of the audit trail has its seal."""
 
 
 @dataclass(frozen=True)
@@ -33,7 +37,10 @@ class Done:
 
 @dataclass
 class Reckoning:
-    """Everything that is known. `lease` is the longest that was seen, `drained` how long the rest took."""
+    """Everything that is known. `lease` is the longest that was seen, `drained` how long the rest took.
+
+    `unsealed` rows of the audit trail, and `damages` of the chain over it, are what was found at the end.
+    """
 
     promised: Counter[tuple[str, str]] = field(default_factory=Counter)
     done: list[Done] = field(default_factory=list)
@@ -43,6 +50,8 @@ class Reckoning:
     given_up: list[str] = field(default_factory=list)
     lease: float = 0.0
     drained: float = 0.0
+    unsealed: int = 0
+    damages: list[str] = field(default_factory=list)
 
     @property
     def interrupted(self) -> dict[tuple[str, str, int], float]:
@@ -101,6 +110,13 @@ def nothing_is_left(found: Reckoning) -> Iterator[str]:
         yield f"{each} was given up"
 
 
+def the_trail_is_whole(found: Reckoning) -> Iterator[str]:
+    """Every row of the audit trail is sealed, and the seals fit."""
+    if found.unsealed:
+        yield f"{found.unsealed} rows have no seal"
+    yield from found.damages
+
+
 Check = Callable[[Reckoning], Iterator[str]]
 
 CHECKS: list[Check] = [
@@ -109,6 +125,7 @@ CHECKS: list[Check] = [
     the_dead_are_relieved,
     leases_are_short,
     nothing_is_left,
+    the_trail_is_whole,
 ]
 
 
@@ -121,10 +138,18 @@ HANDLERS = ["first", "second", "chore", "turn"]
 WAITING = "SELECT count(*) FROM kernel_work WHERE queue <> 'ticks'"
 GIVEN_UP = "SELECT name || ': ' || error FROM kernel_finished WHERE outcome = 'dead' AND queue <> 'inbox'"
 LONGEST = "SELECT coalesce(max(extract(epoch FROM leased_until - now())), 0) FROM kernel_work"
+UNSEALED = "SELECT count(*) FROM kernel_audit WHERE id NOT IN (SELECT audit_id FROM kernel_seal)"
 EXPIRE = "UPDATE kernel_work SET leased_until = now() - interval '1 s' WHERE leased_until > now()"
 
 
 async def read(connection: "asyncpg.Connection[Any]", found: Reckoning) -> None:
+    """Everything that is stored, once the audit trail is sealed, for which it has some seconds."""
+    deadline = time.monotonic() + SEALED
+    while unsealed := await connection.fetchval(UNSEALED):
+        if time.monotonic() > deadline:
+            break
+        await asyncio.sleep(0.1)
+    found.unsealed = unsealed
     found.done = [Done(*row) for row in await connection.fetch(DONE, HANDLERS)]
     found.waiting = await connection.fetchval(WAITING)
     found.given_up = [row[0] for row in await connection.fetch(GIVEN_UP)]

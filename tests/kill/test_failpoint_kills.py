@@ -11,19 +11,14 @@ from bailiwick.kernel.failpoints import VARIABLE
 from tests.kill.depth import KILLS, times
 from tests.kill.history import History, Log
 from tests.kill.judge import summary, violations
+from tests.kill.points import SERVED, met_by
 from tests.kill.running import Mortal, mortal
 from tests.kill.stored import drained, read_stored
 from tests.kill.writers import write_until
-from tests.style.rules import failpoint_names
-from tests.style.source import repository
 
 WRITERS = 8
 LEAST = 40  # requests, however soon the processes have died
 LONGEST, PAUSE = 120.0, 0.1  # seconds for the deaths that are asked for, and between two looks
-NAMES = failpoint_names(repository())
-ELSEWHERE = ("cleaning.",)
-"""Points that no request and nothing that follows from one comes to: what runs by the clock alone."""
-ON_THE_WAY = [name for name in NAMES if not name.startswith(ELSEWHERE)]
 
 
 def deaths(server: Mortal) -> int:
@@ -71,13 +66,11 @@ def test_an_answer_stored_apart_from_its_effect_is_found_out(postgresql_url: str
 
 if KILLS:
 
-    @pytest.mark.parametrize("name", ON_THE_WAY)
+    @pytest.mark.parametrize("name", met_by(SERVED))
     def test_twenty_processes_may_die_at_this_point(name: str, postgresql_url: str, tmp_path: Path) -> None:
         assert judged(postgresql_url, tmp_path, f"{name}=kill@0.1", 20) == []
 
-    @pytest.mark.parametrize(
-        "name", [name for name in ON_THE_WAY if name.startswith(("unit_of", "database"))]
-    )
+    @pytest.mark.parametrize("name", met_by(("database.", "unit_of_work.")))
     def test_twenty_processes_may_die_at_this_point_on_sqlite(
         name: str, sqlite_url: str, tmp_path: Path
     ) -> None:

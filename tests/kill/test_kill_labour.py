@@ -12,7 +12,9 @@ import pytest
 from tests.kill.crew import Crew, crew
 from tests.kill.depth import KILLS, times
 from tests.kill.employer import employer
+from tests.kill.labour.deeds import Chore
 from tests.kill.reckoning import EXPIRE, WAITING, Reckoning, longest_lease, read, read_starts, summary, wrongs
+from tests.kill.stored import chain_damages
 
 WORKERS = 2
 PAUSE = (0.2, 0.8)  # seconds between two kills
@@ -28,7 +30,9 @@ async def drained(
     started = time.monotonic()
     if expire:
         await connection.execute(EXPIRE)
-    while await connection.fetchval(WAITING) and time.monotonic() - started < seconds:
+    while await connection.fetchval(WAITING):
+        if time.monotonic() - started > seconds:
+            break
         await asyncio.sleep(0.1)
     found.drained = time.monotonic() - started
     await read(connection, found)
@@ -71,6 +75,7 @@ def judged(url: str, directory: Path, kills: int, seed: int, plant: str = "") ->
         found, before = asyncio.run(killed(workers, url, kills, seed, patience))
         during = len(found.done) / (time.monotonic() - started - found.drained)
         found.starts = read_starts(workers.starts)
+        found.damages = chain_damages(url)
     wrong = wrongs(found)
     print(summary(found, wrong, seed=seed, rate_before=round(before), rate_during=round(during)))
     assert found.interrupted or plant, "no kill has interrupted anything"
@@ -84,15 +89,15 @@ def test_events_and_jobs_are_done_once_when_their_workers_are_killed(
     assert judged(postgresql_url, tmp_path, times(3), seed) == []
 
 
-async def stopped_under_load(crew: Crew, url: str) -> tuple[Reckoning, list[str]]:
+async def stopped_under_load(crew: Crew, url: str, seed: int) -> tuple[Reckoning, list[str]]:
     """Tell one of two to stop while both have something long, and something short, to do."""
     stopped, found = asyncio.Event(), Reckoning()
     connection = await asyncpg.connect(url)
-    async with employer(url) as boss:
+    async with employer(url, seed) as boss:
         giving = asyncio.ensure_future(boss.give_until(stopped))
         await boss.chores(4, 1.0)
-        await boss.chores(6, 4.0)
-        await asyncio.sleep(1)
+        await boss.chores(Chore.at_once + 4, 3.0)  # more than one of them can begin
+        await asyncio.sleep(random.uniform(0.8, 1.2))
         leaver = crew.labourers[0]
         ordered = time.time()
         seconds = await asyncio.to_thread(crew.stop, leaver)
@@ -108,11 +113,11 @@ async def stopped_under_load(crew: Crew, url: str) -> tuple[Reckoning, list[str]
     return found, wrong
 
 
-def stopped(url: str, directory: Path, plant: str = "") -> list[str]:
+def stopped(url: str, directory: Path, seed: int, plant: str = "") -> list[str]:
     with crew(url, directory, plant, BAILIWICK_MESSAGES__DRAIN_SECONDS="1.5") as workers:
         for labourer in [workers.hire() for _ in range(WORKERS)]:
             labourer.await_ready()
-        found, wrong = asyncio.run(stopped_under_load(workers, url))
+        found, wrong = asyncio.run(stopped_under_load(workers, url, seed))
         found.starts = read_starts(workers.starts)
     wrong += wrongs(found)
     given_back = max(found.interrupted.values(), default=0.0)
@@ -123,28 +128,23 @@ def stopped(url: str, directory: Path, plant: str = "") -> list[str]:
     return wrong
 
 
+@pytest.mark.parametrize("seed", range(times(1, 20)))
 def test_a_worker_that_is_told_to_stop_loses_doubles_and_keeps_nothing(
-    postgresql_url: str, tmp_path: Path
+    seed: int, postgresql_url: str, tmp_path: Path
 ) -> None:
-    for _ in range(times(1, 20)):
-        assert stopped(postgresql_url, tmp_path) == []
+    assert stopped(postgresql_url, tmp_path, seed) == []
 
 
-@pytest.mark.parametrize(
-    ("plant", "finding"),
-    [
-        ("leases_an_hour", "leases_are_short: something is held for 3"),
-        ("ends_apart", "each_promise_is_kept_once"),
-    ],
-)
-def test_a_worker_with_this_defect_is_found_out(
-    plant: str, finding: str, postgresql_url: str, tmp_path: Path
-) -> None:
-    found = judged(postgresql_url, tmp_path, 1, 3, plant)
-    assert any(wrong.startswith(finding) for wrong in found), found
+def test_a_worker_that_dies_with_long_leases_is_found_out(postgresql_url: str, tmp_path: Path) -> None:
+    found = judged(postgresql_url, tmp_path, 1, 3, "leases_an_hour")
+    assert any(wrong.startswith("leases_are_short: something is held for 3") for wrong in found), found
 
 
 if KILLS:
 
     def test_a_worker_that_keeps_what_it_took_is_found_out(postgresql_url: str, tmp_path: Path) -> None:
-        assert stopped(postgresql_url, tmp_path, "keeps_what_it_took")
+        assert stopped(postgresql_url, tmp_path, 0, "keeps_what_it_took")
+
+    def test_a_worker_that_ends_its_work_apart_is_found_out(postgresql_url: str, tmp_path: Path) -> None:
+        found = judged(postgresql_url, tmp_path, 5, 3, "ends_apart")
+        assert any(wrong.startswith("each_promise_is_kept_once") for wrong in found), found

@@ -1,4 +1,4 @@
-"""What else goes on in a process, again and again: so that each of its transactions is met in a short time."""
+"""What else goes on in a process, again and again: so that each transaction is met in a short time."""
 
 import asyncio
 import os
@@ -8,11 +8,15 @@ from contextlib import suppress
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
+from uuid import uuid4
 
 from bailiwick.identity.infrastructure.cleaning import Cleaning
-from bailiwick.kernel.application import Unavailable
+from bailiwick.kernel.application import Actor, Unavailable
 from bailiwick.kernel.audit.erasure import erase_details
 from bailiwick.kernel.domain import DomainError
+from bailiwick.kernel.http.authentication import VerifiedToken
+from bailiwick.kernel.live.tickets import Tickets
+from bailiwick.kernel.locks import Locks
 from bailiwick.kernel.messaging import handlers
 from bailiwick.kernel.messaging.handlers import JobHandler, Subscription
 from bailiwick.kernel.messaging.inbox import Inbox
@@ -42,7 +46,7 @@ def messages(platform: Platform, subscriptions: tuple[Subscription, ...]) -> lis
         copies = int(os.environ.get(COPIES, "1"))
         left = await asyncio.to_thread(lambda: Path(file).read_bytes().splitlines() * copies)
         random.shuffle(left)
-        while not await asyncio.to_thread(Path(f"{file}.go").exists):
+        while not await asyncio.to_thread(Path(f"{file}.go").exists):  # noqa: ASYNC110  # another process makes it
             await asyncio.sleep(0.02)
         while left:
             size = random.randint(1, MOST_AT_ONCE)
@@ -62,10 +66,11 @@ def others(platform: Platform) -> list[Loop]:
         return []
     database, clock = platform.database, platform.clock
     console = Console(database, clock, [handlers.job(JobHandler(Tick, print))])
-    cleaning = Cleaning(database, clock)
+    cleaning, tickets = Cleaning(database, clock), Tickets(database, clock)
 
     async def locked() -> None:
-        async with platform.locks.hold("labour.lock", seconds=1):
+        # Anew, so that it does not know yet that the lock was made.
+        async with Locks(database).hold("labour.lock", seconds=1):
             await asyncio.sleep(0.01)
 
     async def operated() -> None:
@@ -74,10 +79,15 @@ def others(platform: Platform) -> list[Loop]:
         with suppress(DomainError):
             await commands.resume(console, Tick.queue)
 
+    async def admitted() -> None:
+        token = VerifiedToken(Actor(uuid4(), ""), stamp=0, expires_at=0.0)
+        await tickets.use(await tickets.issue(token))
+        await tickets.forget_old()
+
     async def erased() -> None:
         await erase_details(database, before=clock() - timedelta(days=1))
 
-    return [partial(_repeat, step) for step in (locked, operated, erased, cleaning.clean)]
+    return [partial(_repeat, step) for step in (locked, operated, admitted, erased, cleaning.clean)]
 
 
 async def _repeat(step: Loop) -> None:

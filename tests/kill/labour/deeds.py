@@ -6,7 +6,8 @@ import random
 import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import ClassVar, NewType
+from pathlib import Path
+from typing import Any, ClassVar, NewType
 from uuid import UUID
 
 from sqlalchemy import bindparam, func, insert, select
@@ -171,9 +172,8 @@ class Labour:
         return deed(handler, witness, source_id, number, row[0])
 
     async def _store(self, deed: Deed) -> None:
-        """Past the mapper, so that it is no part of a group."""
         async with LabourUnitOfWork(self._database) as uow:
-            uow.execute(insert(deeds), **{name: getattr(deed, name) for name in deeds.c.keys()})
+            uow.execute(insert(deeds), **row_of(deed))
             await uow.commit(None)
 
 
@@ -191,8 +191,13 @@ def deed(handler: str, witness: str, source_id: UUID | None = None, number: int 
     )
 
 
+def row_of(deed: Deed) -> dict[str, Any]:
+    """To be inserted past the mapper, which makes it no part of a group."""
+    return {column.name: getattr(deed, column.name) for column in deeds.c}
+
+
 def started(handler: str, witness: str) -> None:
     """One line in the file of starts: who began what, and when. It outlives us."""
     if path := os.environ.get(STARTS):
-        with open(path, "ab", buffering=0) as file:
+        with Path(path).open("ab", buffering=0) as file:
             file.write(f"{time.time()} {os.getpid()} {handler} {witness}\n".encode())

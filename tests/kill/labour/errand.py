@@ -12,7 +12,7 @@ from bailiwick.kernel.database.columns import Id
 from bailiwick.kernel.database.connections import Database
 from bailiwick.kernel.domain import Conflict
 from bailiwick.kernel.processes import Ended, On, Process, Step
-from tests.kill.labour.deeds import LabourUnitOfWork, Paid, deed
+from tests.kill.labour.deeds import LabourUnitOfWork, Paid, deed, row_of
 from tests.kill.labour.tables import deeds, elsewhere
 
 MENDED = 1_000_000
@@ -89,7 +89,7 @@ async def give_back(state: Errand, database: Database, key: UUID) -> None:
 async def record(state: Errand, database: Database, what: str) -> None:
     done = deed(what, state.witness)
     async with LabourUnitOfWork(database) as uow:
-        uow.execute(insert(deeds), **{name: getattr(done, name) for name in deeds.c.keys()})
+        uow.execute(insert(deeds), **row_of(done))
         await uow.commit(None)
 
 
