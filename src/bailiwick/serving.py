@@ -41,6 +41,7 @@ MOST_CONNECTIONS = 4096  # of one worker, idle ones included
 LOOP = "patient"  # the name by which granian knows our event loop
 FAREWELL_SECONDS = 2.0
 DIE_WITH_PARENT = 1  # PR_SET_PDEATHSIG
+LIBC = ctypes.CDLL(None)  # loaded before any fork: a thread of ours may hold the loader's lock during one
 
 
 class CannotServe(Exception):
@@ -51,7 +52,7 @@ class PatientServer(MPServer):
     """Granian gives up where a worker dies twice in 5.5 s. One that was killed does not count here."""
 
     def _respawn_workers(self, workers: list[int], *rest: Any, **options: Any) -> None:
-        killed = [index for index in workers if (self.wrks[index].inner.exitcode or 0) < 0]
+        killed = [index for index in workers if self.wrks[index].inner.exitcode == -signal.SIGKILL]
         super()._respawn_workers(workers, *rest, **options)
         for index in killed:
             self.respawned_wrks.pop(index, None)
@@ -140,7 +141,7 @@ def _die_when_told() -> None:
         signal.signal(order, signal.SIG_DFL)
     if sys.platform == "linux":
         # A worker must not outlive us: it would hold the address against the one who comes after us.
-        ctypes.CDLL(None).prctl(DIE_WITH_PARENT, signal.SIGKILL)
+        LIBC.prctl(DIE_WITH_PARENT, signal.SIGKILL)
 
 
 def _check_address(host: str, port: int) -> None:

@@ -35,7 +35,8 @@ log = structlog.get_logger("worker")
 
 HEARTBEAT_SECONDS = 5.0
 LONGEST_WAIT = timedelta(minutes=10)
-SHORTEST_POLL, LONGEST_POLL = 0.25, 1.0
+SHORTEST_POLL, LONGEST_POLL = 0.01, 1.0
+"""Seconds between two looks for what other processes wrote: short while they write, long while they rest."""
 GATHER_SECONDS = 0.002
 """Commits of so short a time are claimed together: one claim for each would cost as much as they do."""
 SUCCEEDED, DEAD, CANCELLED = "succeeded", "dead", "cancelled"
@@ -118,7 +119,7 @@ class Worker:
             async with asyncio.timeout(self._poll * random.uniform(0.8, 1.2)):
                 await added.wait()
                 await asyncio.sleep(GATHER_SECONDS)
-        self._poll = SHORTEST_POLL if added.is_set() else min(LONGEST_POLL, self._poll * 1.2)
+        self._poll = SHORTEST_POLL if added.is_set() else min(LONGEST_POLL, self._poll * 1.5)
         added.clear()
 
     async def _claim_all(self) -> None:
