@@ -18,7 +18,7 @@ from bailiwick.kernel.messaging import worker as worker_module
 from bailiwick.kernel.messaging.celery_broker import queues_of
 from bailiwick.kernel.messaging.dispatching import BrokerDown, Dispatcher, Message
 from bailiwick.kernel.messaging.handlers import JobHandler, Subscription, delivery, job
-from bailiwick.kernel.messaging.queue import HANDED_OVER, LEASE, Item
+from bailiwick.kernel.messaging.queue import CLAIMED, HANDED_OVER, LEASE
 from bailiwick.kernel.messaging.tables import pauses, work
 from bailiwick.kernel.messaging.worker import CANCELLED, GONE, SUCCEEDED, Worker
 from bailiwick.kernel.operations.commands import cancel
@@ -128,7 +128,7 @@ async def test_a_taking_that_does_not_look_who_has_it_is_noticed(
         update(work)
         .where(work.c.id == bindparam("which", type_=work.c.id.type))
         .values(leased_by=bindparam("holder"), leased_until=bindparam("lease"))
-        .returning(*(work.c[name] for name in Item.__slots__))
+        .returning(*CLAIMED)
     )
     monkeypatch.setattr(worker_module, "TAKE", careless)
     assert (await taken_by_two_at_once(database))["begun"] == 2

@@ -22,6 +22,7 @@ from bailiwick.kernel.messaging.tables import work
 from bailiwick.kernel.messaging.worker import Worker
 from tests.kernel.messages import Watch, copies, copying, going, left, publish, subscribe, subscribed, until
 from tests.kernel.samples import ShelfBuilt, create_tables, database_at, shelves
+from tests.kernel.test_worker import change
 
 
 @asynccontextmanager
@@ -215,3 +216,37 @@ async def test_a_full_queue_goes_on_without_a_poll_though_another_one_has_free_p
         await publish(database, str(i))
     async with going(Worker(database, [busy, idle], Watch(), drain_seconds=0)):
         await until(lambda: len(heard) == 3 * DELIVERIES_AT_ONCE)
+
+
+async def test_what_waits_behind_one_key_goes_on_without_a_poll_and_in_its_order(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each one is started by the one before it: among all that is due it would be looked for for long."""
+    monkeypatch.setattr(worker_module, "SHORTEST_POLL", 30.0)
+    heard: list[str] = []
+
+    async def react(event: ShelfBuilt) -> None:
+        heard.append(event.name)
+
+    workers = [subscribed(database, Watch(), reader=react) for _ in range(2)]
+    shelf_id = await publish(database, "0")
+    await change(database, shelf_id, [str(number) for number in range(1, 60)])
+    async with going(workers[0]), going(workers[1]):
+        await until(lambda: len(heard) == 60, seconds=10)
+    assert heard == [str(number) for number in range(60)]
+
+
+async def test_after_an_order_to_stop_nothing_goes_on(database: Database) -> None:
+    begun, heard = asyncio.Event(), []
+
+    async def react(event: ShelfBuilt) -> None:
+        begun.set()
+        await asyncio.sleep(0.1)
+        heard.append(event.name)
+
+    worker = subscribed(database, Watch(), reader=react)
+    shelf_id = await publish(database, "0")
+    await change(database, shelf_id, ["1", "2"])
+    async with going(worker):
+        await begun.wait()
+    assert (heard, await left(database)) == (["0"], 2)

@@ -8,6 +8,7 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import (
+    Boolean,
     ColumnElement,
     Integer,
     Select,
@@ -17,6 +18,7 @@ from sqlalchemy import (
     exists,
     insert,
     literal,
+    literal_column,
     or_,
     select,
     tuple_,
@@ -82,7 +84,7 @@ FINISH = insert(finished).from_select(
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """A piece of work that was claimed. `attempts` counts this one."""
+    """A piece of work that was claimed. `attempts` counts this one; `followed` if more of its key waits."""
 
     id: UUID
     queue: str
@@ -94,9 +96,17 @@ class Item:
     attempts: int
     cancelled: bool
     enqueued_at: datetime
+    key: str | None
+    followed: bool
 
 
-_CLAIMED = [work.c[name] for name in Item.__slots__]
+# As text: in RETURNING, SQLAlchemy leaves out the names of tables for SQLite, and every column equals itself.
+_followed: ColumnElement[bool] = literal_column(
+    'EXISTS (SELECT 1 FROM kernel_work AS mate WHERE mate.queue = kernel_work.queue AND mate."key" = '
+    'kernel_work."key" AND (mate.sequence, mate.id) > (kernel_work.sequence, kernel_work.id))',
+    Boolean,
+).label("followed")
+CLAIMED = [*(work.c[name] for name in Item.__slots__[:-1]), _followed]
 _leased: dict[str, Any] = {"leased_by": bindparam("holder"), "leased_until": bindparam("lease")}
 TAKE = (
     update(work)
@@ -106,8 +116,28 @@ TAKE = (
         ~exists(select(pauses.c.queue).where(pauses.c.queue == work.c.queue)),
     )
     .values(_leased | {"attempts": work.c.attempts + 1})
-    .returning(*_CLAIMED)
+    .returning(*CLAIMED)
 )
+_mate = work.alias("mate")
+_first_of_key = (
+    select(_mate.c.id)
+    .where(_mate.c.queue == bindparam("of_queue"), _mate.c.key == bindparam("of_key"))
+    .order_by(_mate.c.sequence, _mate.c.id)
+    .limit(1)
+    .scalar_subquery()
+)
+NEXT = (
+    update(work)
+    .where(
+        work.c.id == _first_of_key,
+        work.c.available_at <= bindparam("now"),
+        or_(work.c.leased_until.is_(None), work.c.leased_until < bindparam("now")),
+        ~exists(select(pauses.c.queue).where(pauses.c.queue == work.c.queue)),
+    )
+    .values(_leased | {"attempts": work.c.attempts + 1})
+    .returning(*CLAIMED)
+)
+"""Takes what is first of a key now, without looking through all that is due."""
 TAKE_BACK = (
     update(work)
     .where(work.c.id == bindparam("which", type_=work.c.id.type), work.c.leased_by == HANDED_OVER)
@@ -145,7 +175,7 @@ def _due(queue: str, priority: Priority, free: str) -> Select[Any]:
 
 def claim_of(
     queues: Mapping[str, Sequence[Priority]],
-    columns: Sequence[ColumnElement[Any]] = _CLAIMED,
+    columns: Sequence[ColumnElement[Any]] = CLAIMED,
     *,
     attempt: bool = True,
 ) -> Update:

@@ -27,7 +27,7 @@ from bailiwick.kernel.failpoints import reached
 from bailiwick.kernel.jobs import GiveUp, Priority, reporting
 from bailiwick.kernel.messaging.grouping import Grouping
 from bailiwick.kernel.messaging.handlers import Handler, NewerSchema
-from bailiwick.kernel.messaging.queue import LEASE, TAKE, TAKE_BACK, Item, Lease, claim_of
+from bailiwick.kernel.messaging.queue import LEASE, NEXT, TAKE, TAKE_BACK, Item, Lease, claim_of
 from bailiwick.kernel.messaging.tables import work
 from bailiwick.kernel.observability import work_seconds, work_total
 
@@ -95,12 +95,14 @@ class Worker:
         self._full: set[str] = set()
         self._cancelling: set[UUID] = set()
         self._poll = SHORTEST_POLL
+        self._going_on = False
 
     async def run(self) -> None:
         """Until cancelled; then what runs may end within the drain time, and the rest is given back."""
         if self._claim is None:
             return
         heart = asyncio.ensure_future(self.keep())
+        self._going_on = True
         try:
             while True:
                 await self._wait()
@@ -109,6 +111,7 @@ class Worker:
                 except (Unavailable, Contention):
                     continue
         finally:
+            self._going_on = False
             await self._drain()
             heart.cancel()
 
@@ -154,8 +157,8 @@ class Worker:
         # One without a free place stays full, though this claim could take nothing of it.
         self._full = {queue for queue, places in free.items() if taken[queue] == places}
         # In the order of their making; PostgreSQL hands them out in any.
-        for row in sorted(rows, key=lambda row: row[-1]):
-            self._start(Item(*row))
+        for item in sorted((Item(*row) for row in rows), key=lambda item: item.enqueued_at):
+            self._start(item)
         return len(rows)
 
     async def _not_begun(self, claiming: "asyncio.Future[list[Row]]") -> None:
@@ -232,7 +235,19 @@ class Worker:
             await self._group.write(ending.last_writes(result))
         work_seconds.labels(item.queue).observe((self._clock() - item.enqueued_at).total_seconds())
         work_total.labels(item.queue, SUCCEEDED).inc()
+        if item.followed and self._going_on:
+            await self._go_on(item)
         return SUCCEEDED
+
+    async def _go_on(self, item: Item) -> None:
+        """Start what waits behind this one: where many wait for one key, looking for it again takes long."""
+        now = self._clock()
+        with suppress(Unavailable, Contention):
+            row = await self._database.first(
+                NEXT, of_queue=item.queue, of_key=item.key, now=now, lease=now + LEASE, holder=self.id
+            )
+            if row is not None:
+                self._start(Item(*row))
 
     async def _attempt(self, handler: Handler, item: Item, message: Any) -> Any:
         try:
