@@ -3,6 +3,7 @@
 import os
 import re
 import subprocess
+import sys
 import tomllib
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -141,6 +142,8 @@ async def test_the_printed_client_asks_a_context_of_ones_own(
     [client] = blocks(GUIDE, "python")
     (package / "client.py").write_text(client)
     monkeypatch.syspath_prepend(str(tmp_path))
+    for name in [name for name in sys.modules if name.partition(".")[0] == "acme"]:
+        monkeypatch.delitem(sys.modules, name)  # that of another test
     settings = Settings.model_validate(
         {
             "contexts": ["tasks"],

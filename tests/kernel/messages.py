@@ -2,8 +2,8 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager, suppress
 from datetime import UTC, datetime
 from typing import Any
 from uuid import uuid4
@@ -11,6 +11,7 @@ from uuid import uuid4
 from sqlalchemy import func, select
 from uuid_utils.compat import uuid7
 
+from bailiwick.kernel.application import Cause, cause
 from bailiwick.kernel.database.connections import Database, Row
 from bailiwick.kernel.messaging.handlers import Handler, JobHandler, Subscription, delivery, job, readers_of
 from bailiwick.kernel.messaging.tables import finished, work
@@ -31,6 +32,16 @@ class Watch:
 
     def __call__(self) -> datetime:
         return datetime.now(UTC) + self.ahead
+
+
+@contextmanager
+def caused(why: Cause) -> Iterator[None]:
+    """What is done in the block is done for this reason."""
+    token = cause.set(why)
+    try:
+        yield
+    finally:
+        cause.reset(token)
 
 
 def subscribe(database: Database, **reacts: React) -> list[Handler]:

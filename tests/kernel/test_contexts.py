@@ -1,5 +1,6 @@
 """A context of one's own lives in one's own package: nothing of the product is copied or changed."""
 
+import sys
 from pathlib import Path
 
 import pytest
@@ -39,6 +40,8 @@ async def test_a_context_outside_the_product_is_migrated_and_wired(
     (package / "module.py").write_text(MODULE)
     (package / "migrations" / "0001_stamps.py").write_text(MIGRATION)
     monkeypatch.syspath_prepend(str(tmp_path))
+    for name in [name for name in sys.modules if name.partition(".")[0] == "acme"]:
+        monkeypatch.delitem(sys.modules, name)  # that of another test
     contexts = ["identity", "acme.stamps"]
     await upgrade_async(database_url, contexts)
     assert [s.pending for s in await status_async(database_url, contexts)] == [0, 0, 0]

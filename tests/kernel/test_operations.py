@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import func, select, update
 from uuid_utils.compat import uuid7
 
-from bailiwick.kernel.application import Cause, Contention, cause
+from bailiwick.kernel.application import Cause, Contention
 from bailiwick.kernel.contention import uncontended
 from bailiwick.kernel.database.connections import Database
 from bailiwick.kernel.database.listing import InvalidListing
@@ -37,7 +37,7 @@ from bailiwick.kernel.operations.lists import (
     one_work,
 )
 from bailiwick.kernel.operations.queues import all_schedules, queues
-from tests.kernel.messages import Watch, going, publish, subscribe, until
+from tests.kernel.messages import Watch, caused, going, publish, subscribe, until
 from tests.kernel.samples import SampleUnitOfWork
 
 LATER = timedelta(hours=1)
@@ -262,8 +262,8 @@ async def test_a_queue_or_a_reader_that_nobody_knows_is_not_there(bakery: Bakery
 
 async def test_a_change_and_its_row_in_the_trail_are_one_transaction(bakery: Bakery) -> None:
     [id] = await bakery.burnt("rye")
-    cause.set(Cause("request-1", what=None))  # type: ignore[arg-type]  # which the trail refuses to store
-    with pytest.raises(Exception, match=r"(?i)null"):
+    nothing = Cause("request-1", what=None)  # type: ignore[arg-type]  # which the trail refuses to store
+    with caused(nothing), pytest.raises(Exception, match=r"(?i)null"):
         await commands.replay(bakery.console, Kind.JOB, id)
     assert await bakery.states() == ["dead"]
     assert await bakery.database.all(select(work.c.id)) == []
@@ -282,9 +282,9 @@ async def test_the_queues_show_what_waits_runs_failed_and_was_given_up(bakery: B
 
 
 async def test_the_list_of_jobs_is_filtered_and_goes_on_by_cursor_in_either_order(bakery: Bakery) -> None:
-    cause.set(Cause("request-1"))
-    await bakery.burnt("rye", "oat")
-    await bakery.ordered("a", "b", "c", key="shelf")
+    with caused(Cause("request-1")):
+        await bakery.burnt("rye", "oat")
+        await bakery.ordered("a", "b", "c", key="shelf")
     listing = WORK[Kind.JOB]
 
     async def listed(**query: str) -> list[WorkView]:
@@ -329,8 +329,8 @@ async def test_messages_and_jobs_are_two_lists(bakery: Bakery) -> None:
 
 async def test_events_and_the_audit_trail_are_found_by_what_they_are_about(bakery: Bakery) -> None:
     ada = uuid4()
-    cause.set(Cause("request-7", ada, what="samples_build"))
-    shelf, _ = await publish(bakery.database), await publish(bakery.database)
+    with caused(Cause("request-7", ada, what="samples_build")):
+        shelf, _ = await publish(bakery.database), await publish(bakery.database)
     for listing, query, count in (
         (EVENTS, {"aggregate": str(shelf)}, 1),
         (EVENTS, {"type": "kernel.ShelfBuilt"}, 2),

@@ -26,6 +26,7 @@ from bailiwick.kernel.messaging.tables import audit, pauses, work
 from bailiwick.kernel.messaging.worker import Worker
 from tests.kernel.messages import (
     Watch,
+    caused,
     copies,
     copying,
     ended,
@@ -54,8 +55,8 @@ async def test_each_subscriber_gets_each_event_once_with_its_cause(database: Dat
 
     worker = subscribed(database, watch, hear=hear, listen=listen)
     ada = uuid4()
-    cause.set(Cause("request-1", ada, what="samples_build"))
-    shelf_id = await publish(database, "oak")
+    with caused(Cause("request-1", ada, what="samples_build")):
+        shelf_id = await publish(database, "oak")
     assert await worker.until_idle() == 2
     assert [(who, event.shelf_id, event.labels) for who, event, _ in heard] == [
         (who, shelf_id, frozenset({"a", "b"})) for who in ("hear", "listen")
@@ -344,8 +345,8 @@ async def test_a_subscriber_may_be_refused_by_its_rules_and_say_nothing(
 async def test_what_a_subscriber_does_is_audited_under_its_name(database: Database, watch: Watch) -> None:
     worker = subscribed(database, watch, copier=copying(database, Counter()))
     ada = uuid4()
-    cause.set(Cause("request-1", ada, what="samples_build"))
-    await publish(database)
+    with caused(Cause("request-1", ada, what="samples_build")):
+        await publish(database)
     await worker.until_idle()
     rows = await database.all(
         select(audit.c.what, audit.c.actor_id, audit.c.correlation_id).order_by(audit.c.id)

@@ -9,6 +9,8 @@ import pytest
 from bailiwick.kernel.application import Contention, Stale, TooMany, Unauthenticated, Unavailable
 from bailiwick.kernel.domain import Conflict, DomainError, Forbidden, Invalid, NotFound
 from bailiwick.kernel.http.problems import problem_of
+from bailiwick.kernel.observability import configure_logging
+from bailiwick.kernel.settings import Settings
 from tests.kernel.http.sample_routes import PREFIX, SECRET
 from tests.kernel.http.serving import Served
 
@@ -70,6 +72,7 @@ async def test_a_failure_of_ours_says_nothing_about_our_insides(served: Served, 
 async def test_the_log_of_a_failure_names_the_request_and_no_secret(
     served: Served, capfd: pytest.CaptureFixture[str]
 ) -> None:
+    configure_logging(Settings())
     token = f"Bearer {uuid4()}"
     async with served.stranger() as client:
         body = {"name": "x", "password": SECRET, "count": SECRET}
