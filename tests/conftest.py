@@ -1,10 +1,12 @@
 """Servers and databases for every test. Nothing is started before a test asks for it."""
 
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import redis
+from structlog._config import BoundLoggerLazyProxy
 
 from bailiwick.kernel.testing import (
     create_database,
@@ -13,6 +15,16 @@ from bailiwick.kernel.testing import (
     postgres_server,
     valkey_server,
 )
+
+
+@pytest.fixture(autouse=True)
+def loggers_bind_anew() -> None:
+    """A logger keeps what was configured at its first use, which was another test's."""
+    for name, module in list(sys.modules.items()):
+        if name.startswith("bailiwick.") and isinstance(
+            log := getattr(module, "log", None), BoundLoggerLazyProxy
+        ):
+            vars(log).pop("bind", None)
 
 
 @pytest.fixture(scope="session")

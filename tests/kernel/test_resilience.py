@@ -16,8 +16,9 @@ from purgatory import AsyncCircuitBreakerFactory
 from bailiwick.kernel.application import Unavailable
 from bailiwick.kernel.breaker import Breaker
 from bailiwick.kernel.domain import Conflict
-from bailiwick.kernel.observability import look
+from bailiwick.kernel.observability import configure_logging, look
 from bailiwick.kernel.resilience import NotCalled, Outbound, RetryBudget
+from bailiwick.kernel.settings import Settings
 
 
 class Other:
@@ -356,11 +357,12 @@ async def test_what_happened_is_counted() -> None:
     assert counted("outbound_retries_total") - retried == 2
 
 
-async def test_a_retry_logs_no_argument_and_no_error_text() -> None:
-    with structlog.testing.capture_logs() as lines:
-        await refused(outbound(opens_after=3), Other(OSError("amqp://me:s3cret@host")), idempotent=True)
-    assert [line["event"] for line in lines] == ["outbound_open"]
-    assert "s3cret" not in str(lines)
+async def test_a_retry_logs_no_argument_and_no_error_text(capfd: pytest.CaptureFixture[str]) -> None:
+    configure_logging(Settings())
+    await refused(outbound(opens_after=3), Other(OSError("amqp://me:s3cret@host")), idempotent=True)
+    [line] = capfd.readouterr().err.splitlines()
+    assert "outbound_open" in line
+    assert "s3cret" not in line
 
 
 async def test_the_hooks_of_the_library_would_log_them() -> None:
