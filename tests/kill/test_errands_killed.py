@@ -110,9 +110,9 @@ def test_an_errand_ends_well_wherever_its_worker_dies(postgresql_url: str, tmp_p
 
 
 def test_a_step_stored_apart_from_its_progress_is_found_out(postgresql_url: str, tmp_path: Path) -> None:
-    points = "planted.between=kill@0.1"
-    found = judged(postgresql_url, tmp_path, 40, 3, points, "forgets_its_progress")
-    assert any("was built" in wrong for wrong in found), found
+    found = judged(postgresql_url, tmp_path, 40, 3, "planted.between=kill@0.3", "forgets_its_progress")
+    # Whichever of them a worker died in: building, dismantling or telling the end was done twice.
+    assert any(wrong.endswith(" times") for wrong in found), found
 
 
 if KILLS:
