@@ -8,8 +8,9 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
-from bailiwick.kernel.domain import Event
-from bailiwick.kernel.jobs import Job
+from bailiwick.kernel.application import Unavailable
+from bailiwick.kernel.domain import DomainError, Event
+from bailiwick.kernel.jobs import GiveUp, Job
 from bailiwick.kernel.messaging.outbox import event_type, job_name
 
 DELIVERIES_AT_ONCE = 64
@@ -110,6 +111,13 @@ def decoder(kind: type[Event]) -> Callable[[dict[str, Any], int], Event]:
 
 def queue_of(reader: str) -> str:
     return reader.partition(".")[0]
+
+
+def reason_of(error: Exception) -> str:
+    """What operators are told: the words of our own refusals, and of everything else only its kind."""
+    if isinstance(error, DomainError | GiveUp | NewerSchema | Unavailable):
+        return f"{type(error).__name__}: {error}"
+    return type(error).__name__
 
 
 def readers_of(subscriptions: Sequence[Subscription]) -> Mapping[str, list[str]]:

@@ -18,7 +18,7 @@ import structlog
 from pydantic import TypeAdapter
 from sqlalchemy import Table, bindparam, select
 
-from bailiwick.kernel.application import Clock, Contention, TooMany, Unavailable
+from bailiwick.kernel.application import Clock, Contention, TooMany
 from bailiwick.kernel.contention import uncontended
 from bailiwick.kernel.database.connections import Database
 from bailiwick.kernel.database.statements import Write
@@ -31,7 +31,7 @@ from bailiwick.kernel.database.unit_of_work import (
 from bailiwick.kernel.domain import DomainError, Event
 from bailiwick.kernel.failpoints import reached
 from bailiwick.kernel.jobs import GiveUp, Job
-from bailiwick.kernel.messaging.handlers import Handler, NewerSchema, Subscription
+from bailiwick.kernel.messaging.handlers import Handler, NewerSchema, Subscription, reason_of
 from bailiwick.kernel.messaging.outbox import event_type
 from bailiwick.kernel.messaging.runs import (
     RUNS,
@@ -251,7 +251,7 @@ class Conductor:
             await tell(run.ended(self._plan), self._ports)
 
     def _failed(self, run: Run, move: Move, error: Exception, *, stored: bool) -> None:
-        reason, forward = _reason(error), run.refusal is None and run.step is not None
+        reason, forward = reason_of(error), run.refusal is None and run.step is not None
         log.warning("process_step_failed", process=run.name, key=run.key, step=move.name, reason=reason)
         if stored:
             return
@@ -261,10 +261,3 @@ class Conductor:
         run.fail(self._plan, reason, isinstance(error, GiveUp), self._clock())
         if run.status is Status.STUCK:
             log.error("process_stuck", process=run.name, key=run.key, step=move.name, reason=reason)
-
-
-def _reason(error: Exception) -> str:
-    """What operators are told: the words of our own refusals, and of everything else only its kind."""
-    if isinstance(error, DomainError | GiveUp | Unavailable):
-        return f"{type(error).__name__}: {error}"
-    return type(error).__name__

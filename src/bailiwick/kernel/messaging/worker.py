@@ -22,11 +22,11 @@ from bailiwick.kernel.contention import uncontended
 from bailiwick.kernel.database.connections import Database, Row
 from bailiwick.kernel.database.statements import Write
 from bailiwick.kernel.database.unit_of_work import AlreadyDone, companions, writer
-from bailiwick.kernel.domain import Aggregate, DomainError
+from bailiwick.kernel.domain import Aggregate
 from bailiwick.kernel.failpoints import reached
 from bailiwick.kernel.jobs import GiveUp, Priority, reporting
 from bailiwick.kernel.messaging.grouping import Grouping
-from bailiwick.kernel.messaging.handlers import Handler, NewerSchema
+from bailiwick.kernel.messaging.handlers import Handler, NewerSchema, reason_of
 from bailiwick.kernel.messaging.queue import LEASE, NEXT, TAKE, TAKE_BACK, Item, Lease, claim_of
 from bailiwick.kernel.messaging.tables import work
 from bailiwick.kernel.observability import work_seconds, work_total
@@ -259,7 +259,7 @@ class Worker:
             raise
 
     async def _failed(self, handler: Handler, item: Item, error: Exception) -> str:
-        reason = _reason(error)
+        reason = reason_of(error)
         last = item.attempts >= handler.most_attempts and not isinstance(error, NewerSchema)
         work_total.labels(item.queue, "failed").inc()
         log.warning("work_failed", queue=item.queue, name=item.name, attempts=item.attempts, reason=reason)
@@ -314,13 +314,6 @@ class Worker:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-
-
-def _reason(error: Exception) -> str:
-    """What operators are told: the words of our own refusals, and of everything else only its kind."""
-    if isinstance(error, DomainError | GiveUp | NewerSchema | Unavailable):
-        return f"{type(error).__name__}: {error}"
-    return type(error).__name__
 
 
 def _plain(result: object) -> Any:
