@@ -139,7 +139,11 @@ WAITING = "SELECT count(*) FROM kernel_work WHERE queue <> 'ticks'"
 GIVEN_UP = "SELECT name || ': ' || error FROM kernel_finished WHERE outcome = 'dead' AND queue <> 'inbox'"
 LONGEST = "SELECT coalesce(max(extract(epoch FROM leased_until - now())), 0) FROM kernel_work"
 UNSEALED = "SELECT count(*) FROM kernel_audit WHERE id NOT IN (SELECT audit_id FROM kernel_seal)"
-EXPIRE = "UPDATE kernel_work SET leased_until = now() - interval '1 s' WHERE leased_until > now()"
+EXPIRE = """
+UPDATE kernel_work SET leased_until = now() - interval '1 s'
+WHERE id IN (SELECT id FROM kernel_work WHERE leased_until > now() FOR UPDATE SKIP LOCKED)
+"""
+"""What a worker has just locked it is still alive to end: waiting for it could be a deadlock."""
 
 
 async def read(connection: "asyncpg.Connection[Any]", found: Reckoning) -> None:
