@@ -30,6 +30,7 @@ from bailiwick.kernel.database import migrations
 from bailiwick.kernel.database.connections import Database, Row
 from bailiwick.kernel.database.statements import POSTGRESQL, Write, compile_for
 from bailiwick.kernel.failpoints import VARIABLE
+from bailiwick.kernel.ids import earlier
 from bailiwick.kernel.jobs import Job
 from bailiwick.kernel.messaging.handlers import JobHandler
 from bailiwick.kernel.messaging.outbox import job_name
@@ -175,8 +176,8 @@ async def test_a_row_that_commits_late_is_sealed_later(database: Database, seale
 
 async def insert_with_age(database: Database, age: timedelta) -> None:
     write = audit_row([])
-    earlier = sealing.before(UUID(str(write.params["id"])), int(age.total_seconds() * 1000))
-    await database.write([Write(write.statement, {**write.params, "id": earlier})])
+    id = earlier(UUID(str(write.params["id"])), int(age.total_seconds() * 1000))
+    await database.write([Write(write.statement, {**write.params, "id": id})])
 
 
 async def test_an_id_from_the_future_hides_nobody_elses_row(database: Database, sealer: Sealer) -> None:
@@ -533,9 +534,7 @@ ALL_AT_ONCE = select(audit).where(audit.c.id.not_in(select(seals.c.audit_id)))
 async def pages_read(url: str, search: Select[Any]) -> int:
     compiled = compile_for(POSTGRESQL, search)
     server = await asyncpg.connect(url)
-    values = compiled.values(
-        {"after": sealing.before(uuid7(), sealing.NARROW), "last": sealing.LAST, "most": 500}
-    )
+    values = compiled.values({"after": earlier(uuid7(), sealing.NARROW), "last": sealing.LAST, "most": 500})
     [[plan]] = await server.fetch(f"EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) {compiled.sql}", *values)
     await server.close()
     top = orjson.loads(plan)[0]["Plan"]

@@ -4,8 +4,9 @@ from uuid import UUID
 
 import pytest
 
+from bailiwick.kernel.ids import first_id, moment
 from bailiwick.kernel.live.news import Message, public_name
-from bailiwick.kernel.live.positions import MOST_LISTED, Position, first_id, moment
+from bailiwick.kernel.live.positions import MOST_LISTED, Position
 from tests.kernel.http.listening import an_id
 
 

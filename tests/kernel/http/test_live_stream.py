@@ -7,8 +7,9 @@ from uuid import uuid4
 import pytest
 
 from bailiwick.kernel.http.authentication import BLIND_SECONDS
+from bailiwick.kernel.ids import moment
 from bailiwick.kernel.live import connection, hub, stream
-from bailiwick.kernel.live.positions import Position, moment
+from bailiwick.kernel.live.positions import Position
 from bailiwick.kernel.settings.sections import Live
 from tests.kernel.http.listening import EXPIRY, QUIET, SOON, Office, an_id, happens, office_with
 

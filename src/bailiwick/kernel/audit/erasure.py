@@ -8,11 +8,12 @@ from sqlalchemy import bindparam, select, update
 from uuid_utils.compat import uuid7
 
 from bailiwick.kernel.application import Cause, cause
-from bailiwick.kernel.audit.sealing import FIRST, LAST, id_of, strides
+from bailiwick.kernel.audit.sealing import FIRST, LAST, strides
 from bailiwick.kernel.audit.trail import Change, audit_row
 from bailiwick.kernel.database.columns import Id
 from bailiwick.kernel.database.connections import Database
 from bailiwick.kernel.failpoints import reached
+from bailiwick.kernel.ids import first_id, moment_of
 from bailiwick.kernel.messaging.tables import audit
 
 AT_A_TIME = 1000
@@ -48,7 +49,7 @@ async def erase_details(
     if subject_id:
         done += await _erased(database, _OF, FIRST, LAST, person=subject_id)
     if before:
-        end = id_of(before)
+        end = first_id(moment_of(before))
         async for after, last in strides(database):
             done += await _erased(database, _ALL, after, min(last, end)) if after < end else 0
     return done

@@ -5,7 +5,6 @@ import random
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
-from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -18,6 +17,7 @@ from bailiwick.kernel.database.columns import Id, Json
 from bailiwick.kernel.database.connections import Database, Duplicate
 from bailiwick.kernel.database.statements import Write
 from bailiwick.kernel.failpoints import reached
+from bailiwick.kernel.ids import earlier, first_id, moment_of
 from bailiwick.kernel.messaging.tables import audit, seals
 
 log = structlog.get_logger("audit")
@@ -96,7 +96,7 @@ class Sealer:
         now, reach = time.monotonic(), NARROW
         if now >= self._widen_at:
             self._widen_at, reach = now + WIDE_EVERY, WIDE
-        return await self.seal(before(await self._newest(), reach), LAST)
+        return await self.seal(earlier(await self._newest(), reach), LAST)
 
     async def sweep(self) -> bool:
         """Seal whatever has no seal, from the first row on, in small steps."""
@@ -148,7 +148,7 @@ class Sealer:
     async def _newest(self) -> UUID:
         """The newest id, or one of now where a clock that was wrong has made one of the future."""
         row = await self._database.first(_NEWEST)
-        return min(UUID(str(row[0])), id_of(self._clock())) if row else FIRST
+        return min(UUID(str(row[0])), first_id(moment_of(self._clock()))) if row else FIRST
 
 
 async def _repeat(step: Callable[[], Awaitable[bool]], pause: float) -> None:
@@ -168,13 +168,3 @@ async def strides(database: Database) -> AsyncIterator[tuple[UUID, UUID]]:
         after = row[0]
         await asyncio.sleep(0.005)
     yield after, LAST
-
-
-def id_of(time: datetime) -> UUID:
-    """The least id that is made at a time: a UUIDv7 begins with its milliseconds."""
-    return UUID(int=int(time.timestamp() * 1000) << 80)
-
-
-def before(id: UUID, milliseconds: int) -> UUID:
-    """An id as it would have been made so much earlier."""
-    return UUID(int=max(0, id.int - (milliseconds << 80)))

@@ -12,10 +12,11 @@ from uuid import UUID
 from bailiwick.kernel.application import Unavailable
 from bailiwick.kernel.database.connections import Database, Row
 from bailiwick.kernel.http.authentication import Authentication
+from bailiwick.kernel.ids import moment
 from bailiwick.kernel.live import news
 from bailiwick.kernel.live.connection import Connection, End
 from bailiwick.kernel.live.news import Message, message_of
-from bailiwick.kernel.live.positions import MOST_LISTED, Position, moment
+from bailiwick.kernel.live.positions import MOST_LISTED, Position
 from bailiwick.kernel.live.room import Room
 
 POLL = 0.5

@@ -13,7 +13,8 @@ from sqlalchemy.sql.expression import ClauseElement
 from bailiwick.kernel.database.columns import Id, Json
 from bailiwick.kernel.database.connections import Database, Row
 from bailiwick.kernel.encoding import plain
-from bailiwick.kernel.live.positions import Position, first_id
+from bailiwick.kernel.ids import first_id
+from bailiwick.kernel.live.positions import Position
 from bailiwick.kernel.messaging.tables import events
 
 _WORDS = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")

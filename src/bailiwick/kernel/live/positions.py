@@ -11,22 +11,14 @@ from dataclasses import dataclass
 from typing import Self
 from uuid import UUID
 
+from bailiwick.kernel.ids import moment
+
 MOST_LISTED = 20
 """Events that one cursor names. Where somebody heard more above its moment, resuming repeats the others."""
 
 _VERSION = b"\x01"
 _MOMENT = 6  # bytes
 _ID = 16
-
-
-def moment(id: UUID) -> int:
-    """When the id, a UUIDv7, was made: milliseconds since 1970."""
-    return id.int >> 80
-
-
-def first_id(at: int) -> UUID:
-    """The lowest id that can be made at this moment, in milliseconds since 1970."""
-    return UUID(int=max(0, at) << 80)
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,6 +19,7 @@ from bailiwick.kernel.database.connections import Database, Row
 from bailiwick.kernel.database.statements import Write
 from bailiwick.kernel.domain import Event
 from bailiwick.kernel.failpoints import reached
+from bailiwick.kernel.ids import first_id, moment_of
 from bailiwick.kernel.jobs import Priority
 from bailiwick.kernel.locks import LockHeld, Locks
 from bailiwick.kernel.messaging.envelopes import Envelope
@@ -194,7 +195,7 @@ class Publisher:
 
     async def send_again(self, context: str, since: datetime) -> int:
         """Have the events of `context` since then published once more. Returns how many these are."""
-        after, count, prefix = _first_id(since), 0, f"{context}."
+        after, count, prefix = first_id(moment_of(since)), 0, f"{context}."
         while True:
             rows = await self._database.all(_HISTORY, after=after, kind=f"{prefix}%")
             again = [self._again(row) for row in rows if row[1] in self._types]
@@ -248,8 +249,3 @@ def _envelope(row: Row) -> Envelope:
         actor_id=actor_id,
         correlation_id=correlation_id,
     )
-
-
-def _first_id(time: datetime) -> UUID:
-    """Before every UUIDv7 that was made at or after `time`."""
-    return UUID(int=int(time.timestamp() * 1000) << 80)
