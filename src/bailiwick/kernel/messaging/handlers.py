@@ -11,7 +11,7 @@ from pydantic import TypeAdapter
 from bailiwick.kernel.application import Unavailable
 from bailiwick.kernel.domain import DomainError, Event
 from bailiwick.kernel.jobs import GiveUp, Job
-from bailiwick.kernel.messaging.outbox import event_type, job_name
+from bailiwick.kernel.messaging.outbox import event_type, job_name, queue_of
 
 DELIVERIES_AT_ONCE = 64
 DELIVERY_ATTEMPTS = 20
@@ -107,10 +107,6 @@ def decoder(kind: type[Event]) -> Callable[[dict[str, Any], int], Event]:
         return adapter.validate_python(payload)
 
     return decode
-
-
-def queue_of(reader: str) -> str:
-    return reader.partition(".")[0]
 
 
 def reason_of(error: Exception) -> str:

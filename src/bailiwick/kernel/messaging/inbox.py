@@ -15,8 +15,8 @@ from bailiwick.kernel.database.statements import Write
 from bailiwick.kernel.failpoints import reached
 from bailiwick.kernel.jobs import GiveUp, Priority
 from bailiwick.kernel.messaging.envelopes import Envelope, Undecodable, decoded
-from bailiwick.kernel.messaging.handlers import Handler, queue_of
-from bailiwick.kernel.messaging.outbox import EVENTS_OF_ONE_COMMIT, waiting
+from bailiwick.kernel.messaging.handlers import Handler
+from bailiwick.kernel.messaging.outbox import EVENTS_OF_ONE_COMMIT, queue_of, waiting
 from bailiwick.kernel.messaging.tables import events, finished, inbox, work
 
 log = structlog.get_logger("inbox")

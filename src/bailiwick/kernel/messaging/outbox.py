@@ -12,9 +12,7 @@ from bailiwick.kernel.application import Cause, cause
 from bailiwick.kernel.database.statements import Write
 from bailiwick.kernel.domain import Aggregate, Event
 from bailiwick.kernel.jobs import Job, Priority
-from bailiwick.kernel.messaging.tables import events, metadata, work
-
-__all__ = ["enqueued", "event_type", "job_name", "metadata", "stored_event", "waiting"]
+from bailiwick.kernel.messaging.tables import events, work
 
 EVENTS_OF_ONE_COMMIT = 1000
 
@@ -37,6 +35,11 @@ def job_name(kind: type[Job]) -> str:
     parts = kind.__module__.split(".")
     context = parts[parts.index("application") - 1] if "application" in parts else parts[-2]
     return f"{context}.{kind.__name__}"
+
+
+def queue_of(reader: str) -> str:
+    """The queue of the context that a subscriber, or the publisher, belongs to."""
+    return reader.partition(".")[0]
 
 
 def stored_event(
@@ -70,7 +73,7 @@ def stored_event(
     return [
         Write(_EVENT, row),
         *(
-            Write(_WORK, delivery | {"id": uuid7(), "queue": name.partition(".")[0], "name": name})
+            Write(_WORK, delivery | {"id": uuid7(), "queue": queue_of(name), "name": name})
             for name in deliveries
         ),
     ]

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import case, func, select
 
-from bailiwick.kernel.messaging.outbox import job_name
+from bailiwick.kernel.messaging.outbox import job_name, queue_of
 from bailiwick.kernel.messaging.queue import HANDED_OVER
 from bailiwick.kernel.messaging.tables import finished, pauses, readers, schedules, work
 from bailiwick.kernel.operations.console import Console
@@ -87,7 +87,7 @@ async def queues(console: Console) -> list[QueueView]:
     dead: Mapping[str, int] = dict(await database.all(_DEAD))
     paused = {queue: PauseView(*rest) for queue, *rest in await database.all(_PAUSES)}
     reading = await all_readers(console)
-    read = {each.reader.partition(".")[0] for each in reading}
+    read = {queue_of(each.reader) for each in reading}
     known = {each.queue for each in console.handlers}
     found = []
     for queue in sorted(counts.keys() | dead.keys() | paused.keys() | read | known):
@@ -101,7 +101,7 @@ async def queues(console: Console) -> list[QueueView]:
             oldest_due_at=oldest if oldest and oldest <= now else None,
             places=console.places(queue),
             paused=paused.get(queue),
-            readers=[each for each in reading if each.reader.partition(".")[0] == queue],
+            readers=[each for each in reading if queue_of(each.reader) == queue],
         )
         found.append(view)
     return found
