@@ -8,8 +8,6 @@ from collections.abc import Iterator
 from dataclasses import fields
 from datetime import UTC, datetime
 from enum import Enum
-from importlib import import_module
-from inspect import getmembers, isclass
 from pathlib import Path
 from types import UnionType
 from typing import Any, Union, get_args, get_origin, get_type_hints
@@ -17,10 +15,10 @@ from uuid import UUID
 
 import orjson
 
-from bailiwick.kernel.contexts import package_of
 from bailiwick.kernel.domain import Event
 from bailiwick.kernel.encoding import plain
 from bailiwick.kernel.messaging.outbox import event_type
+from bailiwick.kernel.messaging.publishing import published_events
 from bailiwick.kernel.settings import Settings
 
 FOLDER = Path(__file__).parent / "events"
@@ -28,14 +26,7 @@ MOMENT = datetime(2031, 1, 1, 12, tzinfo=UTC)
 
 
 def published() -> list[type[Event]]:
-    """Every event that some context's contract names, apart from bases that are never recorded."""
-    found: list[type[Event]] = []
-    for context in Settings().contexts:
-        module = import_module(f"{package_of(context)}.contract")
-        for _, kind in getmembers(module, isclass):
-            if issubclass(kind, Event) and kind.__module__ == module.__name__ and not kind.__subclasses__():
-                found.append(kind)
-    return found
+    return published_events(Settings().contexts)
 
 
 def path_of(kind: type[Event], schema: int) -> Path:

@@ -17,14 +17,15 @@ from uuid_utils.compat import uuid7
 from bailiwick.kernel.database.connections import Database
 from bailiwick.kernel.messaging.exchange import Exchange
 from bailiwick.kernel.messaging.handlers import Subscription
-from bailiwick.kernel.messaging.publishing import published
+from bailiwick.kernel.messaging.outbox import event_type
+from bailiwick.kernel.messaging.publishing import published_events
 from bailiwick.kernel.messaging.tables import finished, work
 from bailiwick.kernel.messaging.transports import StreamMissing, Transport, TransportDown, redis_streams
 from bailiwick.kernel.messaging.transports.jetstream import JetStream
 from bailiwick.kernel.observability import transport_up
 from bailiwick.kernel.settings import Settings
 from bailiwick.kernel.settings.sections import Transport as Options
-from bailiwick.profiles.contract import ProfileCreated
+from bailiwick.profiles.contract import ProfileCreated, UsernameChanged
 from tests.kernel.samples import NOON, SampleUnitOfWork, Shelf, ShelfBuilt, ShelfId, database_at
 from tests.kernel.services import CONTEXT, WAITING, Reading, Writing, now, running, transport_at, until
 
@@ -218,10 +219,10 @@ def test_a_missing_client_is_named_with_its_extra(
 
 
 def test_what_is_published_is_what_the_contracts_say() -> None:
-    types = published(["profiles"])
-    assert sorted(types) == ["profiles.ProfileCreated", "profiles.UsernameChanged"]
-    assert "identity.UserRegistered" in published(["identity"])
-    assert "identity.UserEvent" not in published(["identity"])
+    assert published_events(["profiles"]) == [ProfileCreated, UsernameChanged]
+    types = [event_type(kind) for kind in published_events(["identity"])]
+    assert "identity.UserRegistered" in types
+    assert "identity.UserEvent" not in types
 
 
 def test_a_process_sends_what_is_its_own_and_gets_what_it_hears_of_others(sqlite_url: str) -> None:

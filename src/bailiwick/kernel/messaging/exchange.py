@@ -11,6 +11,7 @@ from bailiwick.kernel.database.connections import Database
 from bailiwick.kernel.messaging import handlers, publishing
 from bailiwick.kernel.messaging.handlers import Handler, Subscription
 from bailiwick.kernel.messaging.inbox import Inbox
+from bailiwick.kernel.messaging.outbox import event_type
 from bailiwick.kernel.messaging.publishing import Publisher
 from bailiwick.kernel.messaging.receiving import Receiver, group_of
 from bailiwick.kernel.messaging.transports import Transport, connect
@@ -42,7 +43,7 @@ class Exchange:
         foreign = {kind: names for kind, names in heard.items() if kind.partition(".")[0] not in here}
         contexts = sorted({kind.partition(".")[0] for kind in foreign})
         transport = connect(settings.transport)
-        types = publishing.published(settings.contexts)
+        types = [event_type(kind) for kind in publishing.published_events(settings.contexts)]
         inbox = Inbox(database, foreign, clock)
         publisher = Publisher(database, transport, types, clock, timedelta(days=settings.transport.keep_days))
         receiver = Receiver(database, transport, inbox, group_of(sorted(here)), contexts)

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
 from importlib import import_module
+from inspect import getmembers, isclass
 from typing import Any
 from uuid import UUID
 
@@ -23,7 +24,7 @@ from bailiwick.kernel.ids import first_id, moment_of
 from bailiwick.kernel.jobs import Priority
 from bailiwick.kernel.locks import LockHeld, Locks
 from bailiwick.kernel.messaging.envelopes import Envelope
-from bailiwick.kernel.messaging.outbox import EVENTS_OF_ONE_COMMIT, event_type, waiting
+from bailiwick.kernel.messaging.outbox import EVENTS_OF_ONE_COMMIT, waiting
 from bailiwick.kernel.messaging.queue import LEASE, Lease, claim_of
 from bailiwick.kernel.messaging.tables import events, work
 from bailiwick.kernel.messaging.transports import BATCH, StreamMissing, Transport, TransportDown
@@ -66,15 +67,16 @@ _HISTORY = (
 )
 
 
-def published(contexts: Iterable[str]) -> list[str]:
-    """The types of the events that these contexts publish: those in their contracts, without their bases."""
-    types = []
-    for context in contexts:
-        contract = import_module(f"{package_of(context)}.contract")
-        kinds = [kind for kind in vars(contract).values() if isinstance(kind, type)]
-        own = [k for k in kinds if issubclass(k, Event) and k is not Event and not k.__subclasses__()]
-        types += [event_type(kind) for kind in own]
-    return types
+def published_events(contexts: Iterable[str]) -> list[type[Event]]:
+    """The events that these contexts publish: those that their contracts define, without their bases."""
+    contracts = [import_module(f"{package_of(context)}.contract") for context in contexts]
+    kinds = [
+        kind
+        for each in contracts
+        for _, kind in getmembers(each, isclass)
+        if kind.__module__ == each.__name__
+    ]
+    return [kind for kind in kinds if issubclass(kind, Event) and not kind.__subclasses__()]
 
 
 def readers_of(types: Iterable[str]) -> dict[str, list[str]]:
