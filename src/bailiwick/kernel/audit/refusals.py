@@ -6,6 +6,7 @@ from uuid import UUID
 
 from bailiwick.kernel.application import Cause, Unavailable, cause
 from bailiwick.kernel.audit.trail import audit_row
+from bailiwick.kernel.database.batches import batch_size
 from bailiwick.kernel.database.connections import Database
 from bailiwick.kernel.database.statements import Write
 from bailiwick.kernel.failpoints import reached
@@ -46,8 +47,7 @@ class Refusals:
     async def flush(self) -> None:
         """Write what waits. Where the database does not answer it goes on waiting."""
         while self._waiting:
-            # A power of two, so that there are few statements for the database to plan.
-            size = 1 << (min(len(self._waiting), AT_A_TIME).bit_length() - 1)
+            size = batch_size(len(self._waiting), AT_A_TIME)
             group = [self._waiting.popleft() for _ in range(size)]
             try:
                 reached("refusals.before_write")

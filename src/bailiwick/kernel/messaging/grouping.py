@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from sqlalchemy import Insert
 
 from bailiwick.kernel.application import Contention
+from bailiwick.kernel.database.batches import batch_size
 from bailiwick.kernel.database.connections import Database, Duplicate
 from bailiwick.kernel.database.statements import Write
 from bailiwick.kernel.failpoints import reached
@@ -46,7 +47,7 @@ class Grouping:
             for _ in range(4):
                 await asyncio.sleep(0)
             while self._waiting:
-                size = _size(len(self._waiting))
+                size = batch_size(len(self._waiting), MOST)
                 group, self._waiting = self._waiting[:size], self._waiting[size:]
                 await self._store(group)
         finally:
@@ -83,8 +84,3 @@ def _settle(group: Sequence[tuple[Sequence[Write], "asyncio.Future[None]"]], err
 def _independent(write: Write) -> bool:
     """Whether it may run beside others: one that adds, or that is refused where it does not find its row."""
     return write.exactly is not None or isinstance(write.statement, Insert)
-
-
-def _size(waiting: int) -> int:
-    """A power of two, so that the statements have few shapes, which the database has planned before."""
-    return 1 << (min(waiting, MOST).bit_length() - 1)

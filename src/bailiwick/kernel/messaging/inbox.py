@@ -6,10 +6,11 @@ from hashlib import sha256
 from uuid import UUID
 
 import structlog
-from sqlalchemy import bindparam, insert, literal, select
+from sqlalchemy import insert, literal, select
 from uuid_utils.compat import uuid7
 
 from bailiwick.kernel.application import Cause, Clock, Contention, Unavailable
+from bailiwick.kernel.database.batches import batch_size, one_of, these
 from bailiwick.kernel.database.connections import Database, Duplicate
 from bailiwick.kernel.database.statements import Write
 from bailiwick.kernel.failpoints import reached
@@ -26,15 +27,10 @@ AT_A_TIME = 32
 TRIES = 20
 LARGEST = 1_000_000  # characters that are kept of a message nobody can read
 
-_KEYS = [f"key{i}" for i in range(AT_A_TIME)]
 _KNOWN = (
     select(inbox.c.reader, inbox.c.message_id)
-    .where(inbox.c.message_id.in_([bindparam(name, type_=events.c.id.type) for name in _KEYS]))
-    .union_all(
-        select(literal(""), events.c.id).where(
-            events.c.id.in_([bindparam(name, type_=events.c.id.type) for name in _KEYS])
-        )
-    )
+    .where(one_of(inbox.c.message_id, AT_A_TIME))
+    .union_all(select(literal(""), events.c.id).where(one_of(events.c.id, AT_A_TIME)))
 )
 _MARK = insert(inbox)
 _WORK = insert(work)
@@ -70,8 +66,7 @@ class Inbox:
                 deliveries.setdefault((reader, envelope.id), envelope)
         rest = [(reader, envelope) for (reader, _), envelope in deliveries.items()]
         while rest:
-            # A power of two, so that the statements have few shapes, which the database has planned before.
-            size = 1 << (min(len(rest), AT_A_TIME).bit_length() - 1)
+            size = batch_size(len(rest), AT_A_TIME)
             await self._store_all(context, rest[:size])
             rest = rest[size:]
 
@@ -132,8 +127,7 @@ class Inbox:
 
     async def _unknown(self, deliveries: Sequence[Delivery]) -> list[Delivery]:
         ids = [envelope.id for _, envelope in deliveries]
-        filled = [*ids, *[ids[-1]] * (AT_A_TIME - len(ids))]
-        rows = await self._database.all(_KNOWN, **dict(zip(_KEYS, filled, strict=True)))
+        rows = await self._database.all(_KNOWN, **these(ids, AT_A_TIME))
         known = {(reader, UUID(str(id))) for reader, id in rows}
         return [
             (reader, envelope)

@@ -16,6 +16,7 @@ from uuid_utils.compat import uuid7
 
 from bailiwick.kernel.application import Cause, Clock, Contention, Unavailable
 from bailiwick.kernel.contexts import package_of
+from bailiwick.kernel.database.batches import one_of, these
 from bailiwick.kernel.database.connections import Database, Row
 from bailiwick.kernel.database.statements import Write
 from bailiwick.kernel.domain import Event
@@ -44,10 +45,7 @@ PAGE = 500
 
 _TAKEN = ("id", "event_id", "name", "schema", "payload", "key", "sequence", "actor_id", "correlation_id")
 _CLAIM = claim_of({QUEUE: [Priority.NORMAL]}, [work.c[name] for name in (*_TAKEN, "enqueued_at")])
-_KEYS = [f"key{i}" for i in range(BATCH)]
-_ours = work.c.id.in_([bindparam(name, type_=work.c.id.type) for name in _KEYS]) & (
-    work.c.leased_by == bindparam("holder")
-)
+_ours = one_of(work.c.id, BATCH) & (work.c.leased_by == bindparam("holder"))
 _DONE = delete(work).where(_ours)
 _RELEASE = update(work).where(_ours).values(leased_by=None, leased_until=None, attempts=work.c.attempts - 1)
 _HISTORY = (
@@ -179,9 +177,7 @@ class Publisher:
         reached("transport.after_done")
 
     def _held(self, rows: Sequence[Row]) -> dict[str, Any]:
-        ids = [row[0] for row in rows]
-        filled = [*ids, *[ids[-1]] * (BATCH - len(ids))]
-        return {**dict(zip(_KEYS, filled, strict=True)), "holder": self._holder}
+        return these([row[0] for row in rows], BATCH) | {"holder": self._holder}
 
     async def _begin_streams(self) -> None:
         """Make the streams that are not there, each once all that it may have held waits to be sent again."""

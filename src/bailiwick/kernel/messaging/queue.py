@@ -27,6 +27,7 @@ from sqlalchemy import (
 )
 
 from bailiwick.kernel.database.columns import UtcDateTime
+from bailiwick.kernel.database.batches import one_of, these
 from bailiwick.kernel.database.connections import Database
 from bailiwick.kernel.database.statements import Write
 from bailiwick.kernel.failpoints import reached
@@ -59,13 +60,9 @@ RELEASE = (
 )
 FENCE = update(work).where(_mine).values(leased_until=bindparam("lease"))
 PROGRESS = update(work).where(_mine).values(progress=bindparam("told"))
-_KEYS = [f"key{i}" for i in range(AT_A_TIME)]
 EXTEND = (
     update(work)
-    .where(
-        work.c.id.in_([bindparam(name, type_=work.c.id.type) for name in _KEYS]),
-        work.c.leased_by == bindparam("holder"),
-    )
+    .where(one_of(work.c.id, AT_A_TIME), work.c.leased_by == bindparam("holder"))
     .values(leased_until=bindparam("lease"))
     .returning(work.c.id, work.c.cancelled)
 )
@@ -258,8 +255,7 @@ class Lease:
         kept: dict[UUID, bool] = {}
         while waiting:
             some, waiting = waiting[:AT_A_TIME], waiting[AT_A_TIME:]
-            filled = [*some, *[some[-1]] * (AT_A_TIME - len(some))]
-            keys = dict(zip(_KEYS, filled, strict=True))
+            keys = these(some, AT_A_TIME)
             rows = await self._database.all(EXTEND, **keys, holder=self.holder, lease=now + LEASE)
             kept.update((row[0], row[1]) for row in rows)
         return kept
