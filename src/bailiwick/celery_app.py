@@ -17,7 +17,8 @@ import uvloop
 
 from bailiwick.backend import Backend, forever
 from bailiwick.kernel.messaging.celery_broker import application
-from bailiwick.kernel.messaging.worker import CANCELLED, GONE, SUCCEEDED, Worker
+from bailiwick.kernel.messaging.tables import CANCELLED, SUCCEEDED
+from bailiwick.kernel.messaging.worker import GONE, Worker
 from bailiwick.kernel.observability import configure_logging
 from bailiwick.kernel.settings import Settings
 

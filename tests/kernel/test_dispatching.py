@@ -19,8 +19,8 @@ from bailiwick.kernel.messaging.celery_broker import queues_of
 from bailiwick.kernel.messaging.dispatching import BrokerDown, Dispatcher, Message
 from bailiwick.kernel.messaging.handlers import JobHandler, Subscription, delivery, job
 from bailiwick.kernel.messaging.queue import CLAIMED, HANDED_OVER, LEASE
-from bailiwick.kernel.messaging.tables import pauses, work
-from bailiwick.kernel.messaging.worker import CANCELLED, GONE, SUCCEEDED, Worker
+from bailiwick.kernel.messaging.tables import CANCELLED, SUCCEEDED, pauses, work
+from bailiwick.kernel.messaging.worker import GONE, Worker
 from bailiwick.kernel.operations.commands import cancel
 from bailiwick.kernel.operations.console import Console
 from bailiwick.kernel.operations.lists import Kind

@@ -7,12 +7,14 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import bindparam, delete, func, select
+from sqlalchemy import ColumnElement, Table, bindparam, delete, func, select
+from sqlalchemy.sql.dml import ReturningDelete
 
 from bailiwick.kernel.application import Clock, Unavailable
 from bailiwick.kernel.database.connections import Database, Row
 from bailiwick.kernel.http.idempotency import PRUNE, idempotency
-from bailiwick.kernel.messaging.tables import events, finished, inbox, processes, work
+from bailiwick.kernel.messaging.queue import GIVEN_UP
+from bailiwick.kernel.messaging.tables import DEAD, events, finished, inbox, processes, work
 from bailiwick.kernel.observability import look, work_dead, work_oldest, work_waiting
 
 KEEP_KEYS = timedelta(hours=48)
@@ -23,46 +25,20 @@ AT_A_TIME = 5000
 
 _before: Any = bindparam("before")
 
-_EVENTS = (
-    delete(events)
-    .where(
-        events.c.id.in_(
-            select(events.c.id).where(events.c.occurred_at < _before).order_by(events.c.id).limit(AT_A_TIME)
-        )
-    )
-    .returning(events.c.id)
-)
-_SUCCEEDED = (
-    delete(finished)
-    .where(
-        finished.c.id.in_(
-            select(finished.c.id)
-            .where(finished.c.finished_at < _before, finished.c.outcome != "dead")
-            .order_by(finished.c.finished_at)
-            .limit(AT_A_TIME)
-        )
-    )
-    .returning(finished.c.id)
-)
-_DEAD = delete(finished).where(finished.c.finished_at < _before).returning(finished.c.id)
-_PROCESSES = (
-    delete(processes)
-    .where(
-        processes.c.id.in_(
-            select(processes.c.id)
-            .where(processes.c.ended_at < _before)
-            .order_by(processes.c.ended_at)
-            .limit(AT_A_TIME)
-        )
-    )
-    .returning(processes.c.id)
-)
+
+def _some(table: Table, old: ColumnElement[bool], order: ColumnElement[Any]) -> ReturningDelete[Any]:
+    first = select(table.c.id).where(old).order_by(order).limit(AT_A_TIME)
+    return delete(table).where(table.c.id.in_(first)).returning(table.c.id)
+
+
+_ended = finished.c.finished_at
+_EVENTS = _some(events, events.c.occurred_at < _before, events.c.id)
+_SUCCEEDED = _some(finished, (_ended < _before) & (finished.c.outcome != DEAD), _ended)
+_DEAD = _some(finished, _ended < _before, _ended)
+_PROCESSES = _some(processes, processes.c.ended_at < _before, processes.c.ended_at)
 _MARKS = delete(inbox).where(inbox.c.received_at < _before).returning(inbox.c.reader)
 _KEYS = PRUNE.returning(idempotency.c.key)
 _QUEUES = select(work.c.queue, func.count(), func.min(work.c.available_at)).group_by(work.c.queue)
-_GIVEN_UP = (
-    select(finished.c.queue, func.count()).where(finished.c.outcome == "dead").group_by(finished.c.queue)
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +85,7 @@ async def measure(database: Database, clock: Clock) -> None:
     while True:
         with suppress(Unavailable):
             waiting = await database.all(_QUEUES)
-            dead: dict[str, int] = dict(await database.all(_GIVEN_UP))
+            dead: dict[str, int] = dict(await database.all(GIVEN_UP))
             seen |= {queue for queue, *_ in waiting} | dead.keys()
             _show(seen, waiting, dead, clock())
         look()

@@ -18,7 +18,7 @@ from bailiwick.kernel.jobs import GiveUp, Priority
 from bailiwick.kernel.messaging.envelopes import Envelope, Undecodable, decoded
 from bailiwick.kernel.messaging.handlers import Handler
 from bailiwick.kernel.messaging.outbox import EVENTS_OF_ONE_COMMIT, queue_of, waiting
-from bailiwick.kernel.messaging.tables import events, finished, inbox, work
+from bailiwick.kernel.messaging.tables import DEAD, events, finished, inbox, work
 
 log = structlog.get_logger("inbox")
 
@@ -169,7 +169,7 @@ class Inbox:
             "correlation_id": "",
             "enqueued_at": now,
             "attempts": 1,
-            "outcome": "dead",
+            "outcome": DEAD,
             "result": None,
             "error": reason,
             "finished_at": now,

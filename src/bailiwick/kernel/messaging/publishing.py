@@ -27,7 +27,7 @@ from bailiwick.kernel.locks import LockHeld, Locks
 from bailiwick.kernel.messaging.envelopes import Envelope
 from bailiwick.kernel.messaging.outbox import EVENTS_OF_ONE_COMMIT, waiting
 from bailiwick.kernel.messaging.queue import LEASE, Lease, claim_of
-from bailiwick.kernel.messaging.tables import events, work
+from bailiwick.kernel.messaging.tables import DEAD, events, work
 from bailiwick.kernel.messaging.transports import BATCH, StreamMissing, Transport, TransportDown
 from bailiwick.kernel.observability import transport_up
 
@@ -172,7 +172,7 @@ class Publisher:
         for row in rows:
             if (reason := refused.get(row[1])) is not None:
                 log.error("event_not_published", id=str(row[1]), reason=reason)
-                await self._database.write(self._lease.finish(row[0], self._clock(), "dead", error=reason))
+                await self._database.write(self._lease.finish(row[0], self._clock(), DEAD, error=reason))
         await self._database.write([Write(_DONE, self._held(rows))])
         reached("transport.after_done")
 

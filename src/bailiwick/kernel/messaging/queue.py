@@ -16,6 +16,7 @@ from sqlalchemy import (
     bindparam,
     delete,
     exists,
+    func,
     insert,
     literal,
     literal_column,
@@ -26,13 +27,13 @@ from sqlalchemy import (
     update,
 )
 
-from bailiwick.kernel.database.columns import UtcDateTime
 from bailiwick.kernel.database.batches import one_of, these
+from bailiwick.kernel.database.columns import UtcDateTime
 from bailiwick.kernel.database.connections import Database
 from bailiwick.kernel.database.statements import Write
 from bailiwick.kernel.failpoints import reached
 from bailiwick.kernel.jobs import Priority
-from bailiwick.kernel.messaging.tables import finished, pauses, work
+from bailiwick.kernel.messaging.tables import DEAD, KEPT, finished, pauses, work
 
 LEASE = timedelta(seconds=20)
 HANDED_OVER = UUID("000000ce-1e27-7000-8000-000000000000")
@@ -66,17 +67,17 @@ EXTEND = (
     .values(leased_until=bindparam("lease"))
     .returning(work.c.id, work.c.cancelled)
 )
-_kept = [column.name for column in finished.c if column.name in work.c]
 FINISH = insert(finished).from_select(
-    [*_kept, "outcome", "result", "error", "finished_at"],
+    [*KEPT, "outcome", "result", "error", "finished_at"],
     select(
-        *(work.c[name] for name in _kept),
+        *(work.c[name] for name in KEPT),
         bindparam("outcome", type_=finished.c.outcome.type),
         bindparam("result", type_=finished.c.result.type),
         bindparam("error", type_=finished.c.error.type),
         bindparam("now", type_=UtcDateTime),
     ).where(_mine),
 )
+GIVEN_UP = select(finished.c.queue, func.count()).where(finished.c.outcome == DEAD).group_by(finished.c.queue)
 
 
 @dataclass(frozen=True, slots=True)

@@ -94,6 +94,10 @@ finished = Table(
 """Jobs that succeeded, and whatever was cancelled or given up. Successful deliveries leave nothing."""
 Index("ix_kernel_finished_queue", finished.c.queue, finished.c.outcome, finished.c.id)
 Index("ix_kernel_finished_at", finished.c.finished_at)
+SUCCEEDED, DEAD, CANCELLED = "succeeded", "dead", "cancelled"
+"""The outcomes."""
+KEPT = tuple(column.name for column in finished.c if column.name in work.c)
+"""The columns that work still has when it is over."""
 
 pauses = Table(
     "kernel_pause",

@@ -28,7 +28,7 @@ from bailiwick.kernel.jobs import GiveUp, Priority, reporting
 from bailiwick.kernel.messaging.grouping import Grouping
 from bailiwick.kernel.messaging.handlers import Handler, NewerSchema, reason_of
 from bailiwick.kernel.messaging.queue import LEASE, NEXT, TAKE, TAKE_BACK, Item, Lease, claim_of
-from bailiwick.kernel.messaging.tables import work
+from bailiwick.kernel.messaging.tables import CANCELLED, DEAD, SUCCEEDED, work
 from bailiwick.kernel.observability import work_seconds, work_total
 
 log = structlog.get_logger("worker")
@@ -39,7 +39,6 @@ SHORTEST_POLL, LONGEST_POLL = 0.01, 1.0
 """Seconds between two looks for what other processes wrote: short while they write, long while they rest."""
 GATHER_SECONDS = 0.002
 """Commits of so short a time are claimed together: one claim for each would cost as much as they do."""
-SUCCEEDED, DEAD, CANCELLED = "succeeded", "dead", "cancelled"
 RETRYING, LEFT, GONE = "retrying", "left to its lease", "gone"
 
 

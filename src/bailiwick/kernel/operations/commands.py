@@ -21,7 +21,7 @@ from bailiwick.kernel.database.unit_of_work import AlreadyDone, companions
 from bailiwick.kernel.domain import Conflict, NotFound
 from bailiwick.kernel.failpoints import reached
 from bailiwick.kernel.messaging.queue import HANDED_OVER
-from bailiwick.kernel.messaging.tables import finished, pauses, readers, work
+from bailiwick.kernel.messaging.tables import KEPT, finished, pauses, readers, work
 from bailiwick.kernel.operations.console import Console
 from bailiwick.kernel.operations.lists import Kind, WorkState, one_work
 from bailiwick.kernel.operations.queues import all_readers, queues
@@ -60,11 +60,10 @@ _TELL = (
     .where(_this, work.c.leased_until >= bindparam("now", type_=UtcDateTime), ~work.c.cancelled)
     .values(cancelled=True)
 )
-_kept = [column.name for column in finished.c if column.name in work.c]
 _KEEP_CANCELLED = insert(finished).from_select(
-    [*_kept, "outcome", "error", "finished_at"],
+    [*KEPT, "outcome", "error", "finished_at"],
     select(
-        *(work.c[name] for name in _kept),
+        *(work.c[name] for name in KEPT),
         bindparam("outcome", WorkState.CANCELLED.value, type_=finished.c.outcome.type),
         work.c.last_error,
         bindparam("now", type_=UtcDateTime),
@@ -78,7 +77,7 @@ _fresh: dict[str, Any] = {
     "available_at": bindparam("now", type_=UtcDateTime),
     "cancelled": bindparam("cancelled", False, type_=work.c.cancelled.type),
 }
-_again = [column.name for column in work.c if column.name in _fresh or column.name in _kept]
+_again = [column.name for column in work.c if column.name in _fresh or column.name in KEPT]
 _ended = (finished.c.id == bindparam("which", type_=finished.c.id.type)) & or_(
     *(finished.c.outcome == outcome for outcome in OVER)
 )

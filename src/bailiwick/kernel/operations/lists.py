@@ -28,7 +28,7 @@ from bailiwick.kernel.database.connections import Database
 from bailiwick.kernel.database.listing import Filter, InvalidListing, Listing, ListRequest, columns_of
 from bailiwick.kernel.domain import Invalid, NotFound
 from bailiwick.kernel.messaging.queue import HANDED_OVER
-from bailiwick.kernel.messaging.tables import audit, events, finished, work
+from bailiwick.kernel.messaging.tables import KEPT, audit, events, finished, work
 from bailiwick.kernel.specification import Relation
 
 V = TypeVar("V")
@@ -140,15 +140,13 @@ class Stream(Listing[V]):
         return known + short
 
 
-_shared = [column.name for column in finished.c if column.name in work.c]
-
 _state = case(
     (work.c.leased_by != HANDED_OVER, literal(WorkState.RUNNING.value)),
     (work.c.last_error.is_not(None), literal(WorkState.RETRYING.value)),
     else_=literal(WorkState.WAITING.value),
 )
 _open = select(
-    *(work.c[name] for name in _shared),
+    *(work.c[name] for name in KEPT),
     cast(_state, String).label("state"),
     work.c.available_at.label("due_at"),
     cast(null(), UtcDateTime).label("finished_at"),
@@ -160,7 +158,7 @@ _open = select(
     cast(null(), Json).label("result"),
 )
 _closed = select(
-    *(finished.c[name] for name in _shared),
+    *(finished.c[name] for name in KEPT),
     cast(finished.c.outcome, String).label("state"),
     cast(null(), UtcDateTime).label("due_at"),
     finished.c.finished_at,

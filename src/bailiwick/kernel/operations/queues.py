@@ -7,8 +7,8 @@ from datetime import datetime, timedelta
 from sqlalchemy import case, func, select
 
 from bailiwick.kernel.messaging.outbox import job_name, queue_of
-from bailiwick.kernel.messaging.queue import HANDED_OVER
-from bailiwick.kernel.messaging.tables import finished, pauses, readers, schedules, work
+from bailiwick.kernel.messaging.queue import GIVEN_UP, HANDED_OVER
+from bailiwick.kernel.messaging.tables import pauses, readers, schedules, work
 from bailiwick.kernel.operations.console import Console
 
 SEEN_WITHIN = timedelta(seconds=90)
@@ -72,7 +72,6 @@ _COUNTS = select(
     func.sum(case((_retrying, 1), else_=0)),
     func.min(case((~_running, work.c.available_at))),
 ).group_by(work.c.queue)
-_DEAD = select(finished.c.queue, func.count()).where(finished.c.outcome == "dead").group_by(finished.c.queue)
 _PAUSES = select(pauses.c.queue, pauses.c.paused_at, pauses.c.paused_by, pauses.c.reason)
 _READERS = select(readers.c.reader, readers.c.type, readers.c.seen_at).order_by(
     readers.c.reader, readers.c.type
@@ -84,7 +83,7 @@ async def queues(console: Console) -> list[QueueView]:
     """All that have work, a reader, a handler here, or a pause, by name."""
     database, now = console.database, console.clock()
     counts = {queue: rest for queue, *rest in await database.all(_COUNTS)}
-    dead: Mapping[str, int] = dict(await database.all(_DEAD))
+    dead: Mapping[str, int] = dict(await database.all(GIVEN_UP))
     paused = {queue: PauseView(*rest) for queue, *rest in await database.all(_PAUSES)}
     reading = await all_readers(console)
     read = {queue_of(each.reader) for each in reading}
