@@ -122,7 +122,15 @@ class AuditView:
 
 
 class Stream(Listing[V]):
-    """A list that grows at its end: by cursor only. A filter may also be named without `filter[…]`."""
+    """A list that grows at its end: by cursor only. A filter may also be named without `filter[…]`.
+
+    Sorted by ids, which grow with time: the newest or the oldest come first.
+    """
+
+    def __init__(
+        self, view: type[V], rows: Select[Any], id: ColumnElement[Any], filters: Mapping[str, Filter]
+    ) -> None:
+        super().__init__(view, rows, key=id, sorts={"id": id}, default_sort="-id", filters=filters)
 
     def parse(self, query: Mapping[str, str], seal: bytes = b"") -> ListRequest:
         if "page" in query:
@@ -184,9 +192,7 @@ def _list(of_kind: ColumnElement[bool]) -> Stream[WorkView]:
     return Stream(
         WorkView,
         select(*(_every.c[each.name] for each in fields(WorkView))).where(of_kind),
-        key=_every.c.id,
-        sorts={"id": _every.c.id},
-        default_sort="-id",
+        _every.c.id,
         filters={
             "queue": Filter(_every.c.queue, str),
             "name": Filter(_every.c.name, str),
@@ -199,7 +205,6 @@ def _list(of_kind: ColumnElement[bool]) -> Stream[WorkView]:
 
 
 WORK: Mapping[Kind, Stream[WorkView]] = {kind: _list(of_kind) for kind, of_kind in _KINDS.items()}
-"""Ids grow with time: sorted by them, the newest or the oldest come first."""
 
 _ONE = {
     kind: select(*(_every.c[each.name] for each in fields(WholeWorkView))).where(
@@ -223,9 +228,7 @@ _NAMED = {kind: named_by_digits(_every.c.id, of_kind) for kind, of_kind in _KIND
 EVENTS = Stream(
     EventView,
     select(*columns_of(EventView, events)),
-    key=events.c.id,
-    sorts={"id": events.c.id},
-    default_sort="-id",
+    events.c.id,
     filters={
         "aggregate": Filter(events.c.aggregate_id, UUID),
         "type": Filter(events.c.type, str),
@@ -239,9 +242,7 @@ EVENTS = Stream(
 AUDIT = Stream(
     AuditView,
     select(*columns_of(AuditView, audit)),
-    key=audit.c.id,
-    sorts={"id": audit.c.id},
-    default_sort="-id",
+    audit.c.id,
     filters={
         "actor": Filter(audit.c.actor_id, UUID),
         "subject": Filter(audit.c.subject_id, UUID),

@@ -70,9 +70,7 @@ class WholeProcessView(ProcessView):
 PROCESSES = Stream(
     ProcessView,
     select(*columns_of(ProcessView, processes)),
-    key=processes.c.id,
-    sorts={"id": processes.c.id},
-    default_sort="-id",
+    processes.c.id,
     filters={
         "status": Filter(processes.c.status, Status),
         "name": Filter(processes.c.name, str),
