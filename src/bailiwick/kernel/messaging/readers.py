@@ -29,12 +29,12 @@ class Readers:
 
     async def register(self) -> None:
         """Enter our own and learn all others."""
-        entered = {(kind, name) for kind, name in await self._database.all(_ALL)}
+        entered = [(kind, name) for kind, name in await self._database.all(_ALL)]
         for kind, names in self.own.items():
             for name in names:
                 if (kind, name) not in entered:
                     await self._enter(kind, name)
-        await self.learn()
+        self._know(entered)
 
     async def _enter(self, kind: str, name: str) -> None:
         reached("readers.before_write")
@@ -45,8 +45,11 @@ class Readers:
         reached("readers.after_write")
 
     async def learn(self) -> None:
+        self._know([(kind, name) for kind, name in await self._database.all(_ALL)])
+
+    def _know(self, entered: Sequence[tuple[str, str]]) -> None:
         known: dict[str, list[str]] = {kind: list(names) for kind, names in self.own.items()}
-        for kind, name in await self._database.all(_ALL):
+        for kind, name in entered:
             if name not in known.setdefault(kind, []):
                 known[kind].append(name)
         self._database.readers = known
