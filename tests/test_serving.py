@@ -1,8 +1,14 @@
-"""Live connections are told of the order to stop before the server is."""
+"""The server lets live connections go before it stops, and clears up after those that were killed."""
 
 import asyncio
 import os
 import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 import uvloop
@@ -47,3 +53,64 @@ def test_connections_that_do_not_go_hold_up_nothing_for_long(monkeypatch: pytest
 
 def test_a_loop_that_says_no_farewell_would_be_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
     assert order_of_leaving(uvloop.Loop(), monkeypatch)[0] == "server"
+
+
+KEEPS_METRICS = """
+import os, time
+from bailiwick.serving import METRICS_DIRECTORY, _shared_metrics
+with _shared_metrics(2):
+    print(os.environ[METRICS_DIRECTORY], flush=True)
+    time.sleep(60)
+"""
+
+
+@contextmanager
+def another_server(directory: Path) -> Iterator[tuple[Path, "subprocess.Popen[str]"]]:
+    """Where a server in a process of its own keeps its metrics, in a directory for temporary files."""
+    environment = os.environ | {"TMPDIR": str(directory)}
+    command = [sys.executable, "-c", KEEPS_METRICS]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as process:
+        try:
+            assert process.stdout is not None
+            yield Path(process.stdout.readline().strip()), process
+        finally:
+            process.kill()
+
+
+def left_by_a_start(kept: Path, directory: Path, monkeypatch: pytest.MonkeyPatch) -> bool:
+    """Whether a server that starts much later leaves what another one has kept."""
+    monkeypatch.setattr(tempfile, "tempdir", str(directory))
+    monkeypatch.setenv(serving.METRICS_DIRECTORY, "")
+    assert kept.is_dir()
+    os.utime(kept, (0, 0))
+    with serving._shared_metrics(2):
+        return kept.is_dir()
+
+
+def test_a_start_removes_the_metrics_of_a_server_that_was_killed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with another_server(tmp_path) as (kept, process):
+        process.kill()
+        process.wait()
+        assert not left_by_a_start(kept, tmp_path, monkeypatch)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_start_leaves_the_metrics_of_a_server_that_lives(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with another_server(tmp_path) as (kept, _):
+        assert left_by_a_start(kept, tmp_path, monkeypatch)
+
+
+def test_a_start_leaves_the_metrics_of_a_server_that_is_just_starting(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    kept = Path(tempfile.mkdtemp(prefix=serving.METRICS_PREFIX))
+    serving._remove_abandoned()
+    assert kept.is_dir()
+    os.utime(kept, (0, 0))
+    serving._remove_abandoned()
+    assert not kept.exists()

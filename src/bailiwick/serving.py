@@ -2,6 +2,7 @@
 
 import asyncio
 import ctypes
+import fcntl
 import json
 import logging
 import os
@@ -36,6 +37,8 @@ from bailiwick.kernel.stopping import farewells
 TARGET = "bailiwick.main:create_app"
 SERVER_LOG = "_granian"
 METRICS_DIRECTORY = "PROMETHEUS_MULTIPROC_DIR"
+METRICS_PREFIX = "bailiwick-metrics-"
+ABANDONED_SECONDS = 60.0
 BACKLOG = 2048  # connections that wait for a worker
 MOST_CONNECTIONS = 4096  # of one worker, idle ones included
 LOOP = "patient"  # the name by which granian knows our event loop
@@ -167,12 +170,30 @@ def _shared_metrics(workers: int) -> Iterator[None]:
         os.environ.pop(METRICS_DIRECTORY, None)
         yield
         return
-    directory = tempfile.mkdtemp(prefix="bailiwick-metrics-")
+    _remove_abandoned()
+    directory = tempfile.mkdtemp(prefix=METRICS_PREFIX)
+    ours = os.open(directory, os.O_RDONLY)
+    fcntl.flock(ours, fcntl.LOCK_EX)  # until we and our workers are gone, however we end
     os.environ[METRICS_DIRECTORY] = directory
     try:
         yield
     finally:
         shutil.rmtree(directory, ignore_errors=True)
+        os.close(ours)
+
+
+def _remove_abandoned() -> None:
+    """Remove the directories of servers that were killed."""
+    for directory in Path(tempfile.gettempdir()).glob(f"{METRICS_PREFIX}*"):
+        with suppress(OSError):  # it is somebody else's, or its server lives
+            found = os.open(directory, os.O_RDONLY)
+            try:
+                fcntl.flock(found, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                # A server that is just starting has not taken hold of its own yet.
+                if time.time() - os.fstat(found).st_mtime > ABANDONED_SECONDS:
+                    shutil.rmtree(directory, ignore_errors=True)
+            finally:
+                os.close(found)
 
 
 def _raise_open_files() -> int:
