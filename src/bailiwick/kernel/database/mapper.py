@@ -13,7 +13,23 @@ from enum import Enum
 from typing import Any, Generic, NamedTuple, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from pydantic import TypeAdapter
-from sqlalchemy import Select, Table, Update, and_, bindparam, delete, insert, select, update
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    Select,
+    Table,
+    Update,
+    and_,
+    bindparam,
+    delete,
+    func,
+    insert,
+    literal,
+    or_,
+    select,
+    true,
+    update,
+)
 
 from bailiwick.kernel.database.statements import Write
 from bailiwick.kernel.domain import Aggregate
@@ -37,6 +53,28 @@ class Changes(NamedTuple):
 
 
 NOTHING = Changes([], [], [], {})
+
+
+@dataclass(frozen=True)
+class Limit:
+    """What must never be used up: the sum of some counters, each by its weight, stays at `floor` or above.
+
+    Counters are columns that many change at once; they are stored as what is added, not as what they then
+    are. As long as there is enough left for all, those who have read the same state do not get into each
+    other's way. A `floor` that is NULL sets no limit.
+    """
+
+    weights: Mapping[str, int]
+    floor: ColumnElement[Any]
+
+    def taken(self, added: Mapping[str, int]) -> int:
+        """How much less is left after this; 0 where it is not less."""
+        return max(0, -sum(weight * added[name] for name, weight in self.weights.items()))
+
+    def kept(self, table: Table, taken: ColumnElement[int]) -> ColumnElement[bool]:
+        """Whether the row, as it is when its turn comes, has enough left."""
+        left: Any = sum((table.c[name] * weight for name, weight in self.weights.items()), literal(0))
+        return or_(taken == 0, func.coalesce(left - taken >= self.floor, true()))
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,9 +206,11 @@ class Mapper(Generic[A]):
         *,
         audited: Collection[str] = (),
         subject: str = "id",
+        limits: Sequence[Limit] = (),
         **children: Table,
     ) -> None:
-        self.kind, self.table = kind, table
+        self.kind, self.table, self._limits = kind, table, limits
+        self._counters = {name for limit in limits for name in limit.weights}
         if unknown := set(audited) - set(table.c.keys()):
             raise TypeError(f"{table.name} has no columns {sorted(unknown)} to be audited")
         self.audited, self._subject = frozenset(audited), table.c[subject].name
@@ -185,6 +225,10 @@ class Mapper(Generic[A]):
         self.by_id: Select[Any] = select(table).where(table.c.id == bindparam("id"))
         self._insert = insert(table)
         self._updates: dict[frozenset[str], Update] = {}
+        if limits:
+            if known := self.audited & self._counters:
+                raise TypeError(f"{sorted(known)}: what a counter was is not known when it is stored")
+            self._addition = _addition(table, limits, self._counters)
 
     def load(self, row: Sequence[Any], *children: Sequence[Sequence[Any]]) -> A:
         """An aggregate from the row of its table and the rows of each child table, in their order."""
@@ -230,11 +274,19 @@ class Mapper(Generic[A]):
         changes = {name: value for name, value in root.items() if value != was[name]}
         if len(changes) == 1 and not removals and not rest:
             return NOTHING
-        guard = {"old_id": root["id"], "old_version": aggregate.version}
-        update = Write(self._update_of(changes), _new(changes) | guard, exactly=1)
+        update = self._update(root["id"], aggregate.version, was, changes)
         fields += [name for name in changes if name != "version"]
         values = {name: (was[name], changes[name]) for name in self.audited & changes.keys()}
         return Changes(removals, [update, *rest], fields, values, subject)
+
+    def _update(self, id: Any, version: int, was: Mapping[str, Any], changes: Mapping[str, Any]) -> Write:
+        if self._limits and changes.keys() <= {"version", *self._counters}:
+            added = {name: changes[name] - was[name] if name in changes else 0 for name in self._counters}
+            sums = {f"add_{name}": amount for name, amount in added.items()}
+            sums |= {f"taken_{i}": limit.taken(added) for i, limit in enumerate(self._limits)}
+            return Write(self._addition, {"old_id": id}, exactly=1, sums=sums)
+        guard = {"old_id": id, "old_version": version}
+        return Write(self._update_of(changes), _new(changes) | guard, exactly=1)
 
     def _update_of(self, changes: Mapping[str, Any]) -> Update:
         shape = frozenset(changes)
@@ -243,6 +295,16 @@ class Mapper(Generic[A]):
             guard = and_(table.c.id == bindparam("old_id"), table.c.version == bindparam("old_version"))
             self._updates[shape] = update(table).where(guard).values(_binds(shape))
         return self._updates[shape]
+
+
+def _addition(table: Table, limits: Sequence[Limit], counters: Iterable[str]) -> Update:
+    """Adds to the counters of a row that has enough left. It has another version then, too."""
+    added: dict[str, Any] = {
+        name: table.c[name] + bindparam(f"add_{name}", type_=BigInteger) for name in sorted(counters)
+    }
+    added["version"] = table.c.version + 1
+    kept = (limit.kept(table, bindparam(f"taken_{i}", type_=BigInteger)) for i, limit in enumerate(limits))
+    return update(table).where(table.c.id == bindparam("old_id"), *kept).values(added)
 
 
 def _binds(columns: Iterable[str]) -> dict[str, Any]:

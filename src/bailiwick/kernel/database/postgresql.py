@@ -11,7 +11,7 @@ from sqlalchemy.sql.expression import ClauseElement
 from bailiwick.kernel.application import Contention, Unavailable
 from bailiwick.kernel.database.connections import Duplicate, Row, Statements
 from bailiwick.kernel.database.pool import Pool
-from bailiwick.kernel.database.statements import POSTGRESQL, Write, merge
+from bailiwick.kernel.database.statements import POSTGRESQL, Write, in_order, merge
 from bailiwick.kernel.failpoints import reached
 
 T = TypeVar("T")
@@ -148,10 +148,10 @@ class PostgresDatabase:
 
     def _merged(self, writes: Sequence[Write]) -> tuple[str, list[Any]]:
         parts, values = [], []
-        for write in writes:
+        for write in in_order(writes):
             compiled = self._compiled[write.statement]
             parts.append((compiled.sql, len(compiled.names), write.exactly))
-            values += compiled.values(write.params)
+            values += compiled.values(write.values)
         return merge(tuple(parts)), values
 
 

@@ -13,7 +13,7 @@ from sqlalchemy.sql.expression import ClauseElement
 
 from bailiwick.kernel.application import Contention, Unavailable
 from bailiwick.kernel.database.connections import Duplicate, Row, Statements
-from bailiwick.kernel.database.statements import SQLITE, Compiled, Write
+from bailiwick.kernel.database.statements import SQLITE, Compiled, Write, in_order
 from bailiwick.kernel.failpoints import reached
 
 T = TypeVar("T")
@@ -93,9 +93,9 @@ class SqliteDatabase:
 
     async def write(self, *phases: Sequence[Write]) -> None:
         work = []
-        for write in (write for phase in phases for write in phase):
+        for write in (write for phase in phases for write in in_order(phase)):
             compiled = self._compiled[write.statement]
-            work.append((compiled, compiled.values(write.params), write.exactly))
+            work.append((compiled, compiled.values(write.values), write.exactly))
         self.statements += len(work)
         self.round_trips += 1
         await self._in(self._writer, lambda connection: _transact(connection, work))

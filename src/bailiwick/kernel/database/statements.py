@@ -1,10 +1,11 @@
 """Statements compiled once per dialect, and writes merged into one round trip."""
 
 import re
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import Any
+from uuid import UUID
 
 import orjson
 from sqlalchemy import Dialect
@@ -30,6 +31,8 @@ POSTGRESQL: Dialect = PGDialect_asyncpg(json_serializer=_to_json)  # type: ignor
 SQLITE: Dialect = SQLiteDialect_pysqlite(
     paramstyle="qmark", json_serializer=_to_json, json_deserializer=_from_json
 )
+
+NOBODY = UUID(int=0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,11 +81,44 @@ def compile_for(dialect: Dialect, statement: ClauseElement) -> Compiled:
 
 @dataclass(frozen=True, slots=True)
 class Write:
-    """One INSERT, UPDATE or DELETE. `exactly` is the number of rows it must touch, if that matters."""
+    """One INSERT, UPDATE or DELETE. `exactly` is the number of rows it must touch, if that matters.
+
+    `sums` are parameters, too: amounts that an UPDATE adds to what is in a row. Two writes that differ in
+    nothing else are one with these added up.
+    """
 
     statement: ClauseElement
     params: Mapping[str, Any]
     exactly: int | None = None
+    sums: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def values(self) -> Mapping[str, Any]:
+        return {**self.params, **self.sums} if self.sums else self.params
+
+
+def in_order(writes: Iterable[Write]) -> list[Write]:
+    """The writes of one phase, those that change rows first and sorted by row: whoever asks, two transactions
+    then never wait for each other's rows. Sums for the same row become one write."""
+    summed: dict[tuple[ClauseElement, UUID], Write] = {}
+    rest = []
+    for write in writes:
+        if not write.sums:
+            rest.append(write)
+            continue
+        row = (write.statement, write.params["old_id"])
+        known = summed.get(row)
+        if known is not None:
+            total = {name: known.sums[name] + amount for name, amount in write.sums.items()}
+            write = replace(known, sums=total)
+        summed[row] = write
+    return sorted([*summed.values(), *rest], key=_row)
+
+
+def _row(write: Write) -> tuple[bool, str, UUID]:
+    statement: Any = write.statement
+    id = write.params.get("old_id")
+    return (True, "", NOBODY) if id is None else (False, statement.table.name, id)
 
 
 @lru_cache(maxsize=1024)
