@@ -146,7 +146,7 @@ class Application:
             return await until_uncontended(lambda: bound.endpoint(**arguments), why)
 
         try:
-            if operation.idempotent and b"idempotency-key" in request.headers:
+            if idempotency.carries_key(request, operation.idempotent):
                 return await idempotency.once(self._edge.database, request, operation.id, run, answer)
             return _unless_unchanged(request, answer(await run()))
         except DomainError as refusal:

@@ -32,6 +32,7 @@ EDGE: dict[str, tuple[int, str]] = {
     "malformed_json": (400, "The body is not JSON as RFC 8259 has it, or holds NUL or a name twice."),
     "malformed_query": (400, "The query string cannot be read."),
     "malformed_idempotency_key": (400, "The `Idempotency-Key` is not 1 to 255 printable ASCII characters."),
+    "idempotency_key_required": (400, "This moves money or goods: send an `Idempotency-Key`."),
     "incomplete_body": (400, "The connection ended before the body did."),
     "foreign_origin": (403, "A page of this origin may not open web sockets; see `http.cors_origins`."),
     "unsupported_version": (404, "No such version of the API; `supported` lists those that there are."),

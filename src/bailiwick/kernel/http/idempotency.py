@@ -21,7 +21,7 @@ from bailiwick.kernel.domain import DomainError
 from bailiwick.kernel.http.problems import Problem
 from bailiwick.kernel.http.requests import Request
 from bailiwick.kernel.http.responses import Response
-from bailiwick.kernel.http.routing import actor_of
+from bailiwick.kernel.http.routing import Idempotent, actor_of
 from bailiwick.kernel.messaging.tables import metadata
 
 idempotency = Table(
@@ -68,6 +68,19 @@ class KeyMark:
 
     def stored(self) -> None:
         self.answer = self._rendered
+
+
+def carries_key(request: Request, wanted: Idempotent) -> bool:
+    """Whether the request is to be run once for its key. Raises Problem 400 where it must have one."""
+    if wanted and b"idempotency-key" in request.headers:
+        return True
+    if wanted == "required":
+        raise Problem(
+            400,
+            "idempotency_key_required",
+            "send an Idempotency-Key, and the same one again when you repeat the request",
+        )
+    return False
 
 
 async def once(

@@ -171,7 +171,8 @@ def _finish(entry: dict[str, Any], operation: Operation) -> None:
     if operation.listing is not None:
         parameters += operation.listing.parameters()
     if operation.idempotent:
-        parameters.append(_header("Idempotency-Key", "Makes a repeated request safe.", PRINTABLE))
+        needed = operation.idempotent == "required"
+        parameters.append(_header("Idempotency-Key", "Makes a repeated request safe.", PRINTABLE, needed))
     if operation.media_type == EVENTS:
         parameters.append(_header("Last-Event-ID", "The `id` of the last event that was received."))
     if _versioned(operation):
@@ -180,6 +181,6 @@ def _finish(entry: dict[str, Any], operation: Operation) -> None:
         del entry["parameters"]
 
 
-def _header(name: str, meaning: str, pattern: str | None = None) -> dict[str, Any]:
+def _header(name: str, meaning: str, pattern: str | None = None, required: bool = False) -> dict[str, Any]:
     schema = {"type": "string"} if pattern is None else {"type": "string", "pattern": pattern}
-    return {"name": name, "in": "header", "required": False, "schema": schema, "description": meaning}
+    return {"name": name, "in": "header", "required": required, "schema": schema, "description": meaning}

@@ -10,7 +10,7 @@ import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, fields, is_dataclass
 from datetime import date
-from typing import Any, Protocol, TypeVar, get_type_hints
+from typing import Any, Literal, Protocol, TypeVar, get_type_hints
 
 from pydantic import BaseModel, TypeAdapter, ValidationError
 from starlette.routing import compile_path
@@ -24,6 +24,8 @@ from bailiwick.kernel.http.requests import Client, ExpectedVersion, Request
 Endpoint = Callable[..., Awaitable[Any]]
 F = TypeVar("F", bound=Endpoint)
 Provide = Callable[[Request], Any]
+Idempotent = bool | Literal["required"]
+"""Whether a route takes an `Idempotency-Key`, or refuses a request without one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +57,7 @@ class Operation:
     public: bool
     view: Callable[[Any], Any] | None
     location: str | None
-    idempotent: bool
+    idempotent: Idempotent
     listing: Listing | None
     limit: str | None
     deprecation: Deprecation | None
@@ -96,7 +98,7 @@ class Router:
         public: bool = False,
         view: Callable[[Any], Any] | None = None,
         location: str | None = None,
-        idempotent: bool = False,
+        idempotent: Idempotent = False,
         listing: Listing | None = None,
         limit: str | None = None,
         deprecation: Deprecation | None = None,
