@@ -58,11 +58,14 @@ class Role:
             raise RoleAssignmentNotPermitted("you can only grant roles that rank below your own")
 
 
+PLACE = "orders.place"
+SHOP = ("payments.operate", "catalog.manage", "orders.manage")
+
 BUILT_IN_ROLES = (
     Role(SUPER_ADMIN, 100, (EVERY_PERMISSION,), assignable=False),
-    Role(ADMIN, 80, (*(str(permission) for permission in IdentityPermission), "profiles.read")),
-    Role(STAFF, 60, ()),
-    Role(USER, 40, ()),
+    Role(ADMIN, 80, (*(str(permission) for permission in IdentityPermission), "profiles.read", *SHOP, PLACE)),
+    Role(STAFF, 60, (PLACE,)),
+    Role(USER, 40, (PLACE,)),
     Role(GUEST, 20, ()),
 )
 """What a new installation starts with; the first migration stores them, later changes are data.

@@ -22,7 +22,9 @@ from bailiwick.kernel.settings.sections import (
     Log,
     Mail,
     Messages,
+    Orders,
     Passwords,
+    Payments,
     Redis,
     Registration,
     SecretLines,
@@ -96,6 +98,8 @@ class Settings(Section):
     transport: Transport = Field(default_factory=Transport)
     celery: Celery = Field(default_factory=Celery)
     live: Live = Field(default_factory=Live)
+    payments: Payments = Field(default_factory=Payments)
+    orders: Orders = Field(default_factory=Orders)
     log: Log = Field(default_factory=Log)
 
     @classmethod

@@ -9,6 +9,8 @@ from urllib.parse import SplitResult, urlsplit
 
 from pydantic import SecretStr
 
+from bailiwick.kernel.money import EXPONENTS
+
 MASK = "********"
 SHORTEST_SECRET = 32
 
@@ -185,3 +187,10 @@ def region(value: str) -> str:
     if not re.fullmatch(r"[A-Za-z]{2}", value):
         raise ValueError("is not a country code of two letters such as NA")
     return value.upper()
+
+
+def currency(code: str) -> str:
+    """An active ISO 4217 code."""
+    if code not in EXPONENTS:
+        raise ValueError("is not the ISO 4217 code of a currency, such as NAD")
+    return code

@@ -283,6 +283,36 @@ class Live(Section):
     per_worker: int = key(3000, "Connections to one worker in all.", "connections", 1, 100_000)
 
 
+class Payments(Section):
+    """Wallets and what moving money costs."""
+
+    currency: Annotated[str, AfterValidator(forms.currency)] = key(
+        "NAD", "ISO 4217 code of the wallet that every new account gets."
+    )
+    fee_basis_points: int = key(
+        0, "What the payer of a transfer pays on top: so many hundredths of a percent.", "", 0, 10_000
+    )
+    fee_fixed: int = key(0, "And so much besides.", "minor units", 0, 1_000_000_000)
+    daily_limit: int | None = key(
+        None, "What may leave a new wallet in one day (UTC). Unset: no limit.", "minor units", 0, 2**53
+    )
+
+
+class Orders(Section):
+    """How orders are paid, taxed and shipped."""
+
+    payment_minutes: int = key(
+        30, "How long an unpaid order keeps its goods. Then it is cancelled.", "minutes", 1, 10_000
+    )
+    tax_basis_points: int = key(
+        0, "Tax on goods and shipping, on top of the prices: so many hundredths of a percent.", "", 0, 10_000
+    )
+    shipping: int = key(0, "What shipping costs, in the minor units of the order's currency.", "", 0, 2**53)
+    free_shipping_from: int | None = key(
+        None, "Goods worth so much, in minor units, are shipped for nothing. Unset: never.", "", 0, 2**53
+    )
+
+
 class Log(Section):
     """What is written to the log (standard error)."""
 

@@ -1,0 +1,1 @@
+"""Payments: wallets, and the journals that move money between them, by double entry."""
