@@ -1,7 +1,7 @@
 """What a seal covers: a row of the audit trail in one canonical form, and all seals before it."""
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import UTC
 from typing import Any
 
@@ -35,11 +35,12 @@ def _json(value: object) -> bytes:
 
 def _canonical(value: Any) -> Any:
     """PostgreSQL gives 1e3 back as 1000 and -0.0 as 0: a whole number is written as one."""
-    if isinstance(value, float):
+    kind = type(value)
+    if kind is dict:
+        return {name: _canonical(inner) for name, inner in value.items()}
+    if kind is list or kind is tuple:
+        return [_canonical(inner) for inner in value]
+    if kind is float:
         whole = value.is_integer() and -(2**63) <= value < 2**64
         return int(value) if whole else value
-    if isinstance(value, Mapping):
-        return {name: _canonical(inner) for name, inner in value.items()}
-    if isinstance(value, Sequence) and not isinstance(value, str):
-        return [_canonical(inner) for inner in value]
     return value
