@@ -14,7 +14,7 @@ from sqlalchemy.sql.expression import ClauseElement
 from bailiwick.backend import Backend
 from bailiwick.kernel.database import migrations
 from bailiwick.kernel.database.postgresql import PostgresDatabase
-from bailiwick.kernel.database.statements import POSTGRESQL, Write, compile_for, merge
+from bailiwick.kernel.database.statements import POSTGRESQL, Write, compile_for, in_order, merge
 from bailiwick.kernel.observability import configure_logging
 from bailiwick.kernel.settings import Settings
 from bailiwick.kernel.testing import execute
@@ -112,6 +112,7 @@ def read_query(statement: ClauseElement) -> Query:
 
 def write_query(writes: Sequence[Write]) -> Query:
     """Several writes as the one statement that they become."""
+    writes = in_order(writes)
     parts = [compile_for(POSTGRESQL, write.statement) for write in writes]
     merged = zip(parts, writes, strict=True)
     sql = merge(tuple((part.sql, len(part.names), write.exactly) for part, write in merged))
