@@ -144,6 +144,14 @@ UPDATE kernel_work SET leased_until = now() - interval '1 s'
 WHERE id IN (SELECT id FROM kernel_work WHERE leased_until > now() FOR UPDATE SKIP LOCKED)
 """
 """What a worker has just locked it is still alive to end: waiting for it could be a deadlock."""
+HASTEN = """
+UPDATE kernel_work SET available_at = now()
+WHERE id IN (
+    SELECT id FROM kernel_work
+    WHERE available_at > now() AND last_error IS NOT NULL AND leased_by IS NULL FOR UPDATE SKIP LOCKED
+)
+"""
+"""What was taken from one worker after another, and then failed, would wait for minutes."""
 
 
 async def read(connection: "asyncpg.Connection[Any]", found: Reckoning) -> None:

@@ -24,6 +24,7 @@ from tests.kill.depth import KILLS, times
 from tests.kill.employer import employer
 from tests.kill.labour.bystanders import COPIES, MESSAGES
 from tests.kill.reckoning import (
+    EXPIRE,
     WAITING,
     Reckoning,
     each_promise_is_kept_once,
@@ -115,7 +116,7 @@ def expire(url: str) -> None:
 
     async def run() -> None:
         connection = await asyncpg.connect(url)
-        await connection.execute("UPDATE kernel_work SET leased_until = now() WHERE leased_until > now()")
+        await connection.execute(EXPIRE)
         await connection.close()
 
     asyncio.run(run())

@@ -36,8 +36,9 @@ async def until_dead(crew: Crew, connection: "asyncpg.Connection[Any]", wanted: 
     deaths, deadline = 0, time.monotonic() + LONGEST
     while deaths < wanted and time.monotonic() < deadline:
         await asyncio.sleep(0.1)
-        deaths += await asyncio.to_thread(crew.replace_dead)
-        if not KILLS:
+        died = await asyncio.to_thread(crew.replace_dead)
+        deaths += died
+        if died and not KILLS:
             await connection.execute(EXPIRE)
     return deaths
 

@@ -54,11 +54,12 @@ async def until_dead(crew: Crew, connection: "asyncpg.Connection[Any]", wanted: 
     started, deaths, rounds = time.monotonic(), 0, 0
     while (passed := time.monotonic() - started) < LONGEST and (deaths < wanted or passed < LEAST):
         await asyncio.sleep(0.1)
-        deaths += await asyncio.to_thread(crew.replace_dead)
+        died = await asyncio.to_thread(crew.replace_dead)
+        deaths += died
         rounds += 1
         if rounds % 25 == 0:
             await connection.execute(FORGET_SCHEDULES)
-        if not KILLS:
+        if died and not KILLS:
             await connection.execute(EXPIRE)
     return deaths
 

@@ -13,7 +13,17 @@ from tests.kill.crew import Crew, crew
 from tests.kill.depth import KILLS, times
 from tests.kill.employer import employer
 from tests.kill.labour.deeds import Chore
-from tests.kill.reckoning import EXPIRE, WAITING, Reckoning, longest_lease, read, read_starts, summary, wrongs
+from tests.kill.reckoning import (
+    EXPIRE,
+    HASTEN,
+    WAITING,
+    Reckoning,
+    longest_lease,
+    read,
+    read_starts,
+    summary,
+    wrongs,
+)
 from tests.kill.stored import chain_damages
 
 WORKERS = 2
@@ -26,13 +36,15 @@ DRAIN, QUICK_DRAIN = 40.0, 15.0
 async def drained(
     connection: "asyncpg.Connection[Any]", found: Reckoning, seconds: float, *, expire: bool
 ) -> None:
-    """Wait until nothing waits, at most so long. With `expire`, as if leases had run out by now."""
+    """Wait until nothing waits, at most so long. With `expire`, as if leases, and pauses, had run out."""
     started = time.monotonic()
     if expire:
         await connection.execute(EXPIRE)
     while await connection.fetchval(WAITING):
         if time.monotonic() - started > seconds:
             break
+        if expire:
+            await connection.execute(HASTEN)
         await asyncio.sleep(0.1)
     found.drained = time.monotonic() - started
     await read(connection, found)
