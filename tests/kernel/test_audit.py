@@ -194,7 +194,20 @@ async def test_two_sealers_at_once_make_one_chain(
     monkeypatch.setattr(sealing, "BATCH", 7)
     monkeypatch.setattr(sealing, "STRIDE", 20)
     await done(database, 150)
-    sealers = [Sealer(database, lambda: datetime.now(UTC)) for _ in range(3)]
+    together = asyncio.Barrier(3)
+
+    class Meeting(Sealer):
+        """Begins to write once all have read the same rows."""
+
+        met = False
+
+        async def _append(self, rows: Sequence[Sequence[Any]]) -> bool:
+            if not self.met:
+                self.met = True
+                await together.wait()
+            return await super()._append(rows)
+
+    sealers = [Meeting(database, lambda: datetime.now(UTC)) for _ in range(3)]
     alone = await asyncio.gather(*(sealer.sweep() for sealer in sealers))
     assert not all(alone)
     report = await verify(database)

@@ -72,14 +72,15 @@ class Employer:
             self.promised.update(("chore", witness) for witness in chores)
             self.promised["turn", turn] += 1
 
-    async def chores(self, count: int, seconds: float) -> None:
-        """Jobs that take so long."""
+    async def chores(self, count: int, seconds: float) -> list[str]:
+        """Jobs that take so long. Returns their witnesses."""
         async with LabourUnitOfWork(self.database) as uow:
             witnesses = [uuid4().hex for _ in range(count)]
             for witness in witnesses:
                 uow.enqueue(Chore(witness, seconds))
             await uow.commit(None)
         self.promised.update(("chore", witness) for witness in witnesses)
+        return witnesses
 
     async def errand(self, fate: str) -> None:
         """Somebody pays with the start or after it, unless nobody does."""

@@ -9,7 +9,7 @@ from typing import Any
 import asyncpg
 import pytest
 
-from tests.kill.crew import Crew, crew
+from tests.kill.crew import START_SECONDS, Crew, Labourer, crew
 from tests.kill.depth import KILLS, times
 from tests.kill.employer import employer
 from tests.kill.labour.deeds import Chore
@@ -58,6 +58,14 @@ async def rate(connection: "asyncpg.Connection[Any]", seconds: float) -> float:
     return float((await connection.fetchval(query) - before) / (time.monotonic() - started))
 
 
+async def next_lease(connection: "asyncpg.Connection[Any]") -> float:
+    """For how long something is held, as soon as something is."""
+    async with asyncio.timeout(START_SECONDS):
+        while not (seconds := await longest_lease(connection)):  # noqa: ASYNC110  # others work
+            await asyncio.sleep(0.01)
+    return seconds
+
+
 async def killed(crew: Crew, url: str, kills: int, seed: int, patience: float) -> tuple[Reckoning, float]:
     """Kill so often under load. Returns what became of it, and the rate before the first kill."""
     chance, stopped, found = random.Random(seed), asyncio.Event(), Reckoning()
@@ -68,7 +76,7 @@ async def killed(crew: Crew, url: str, kills: int, seed: int, patience: float) -
         for _ in range(kills):
             await asyncio.sleep(chance.uniform(*PAUSE))
             await asyncio.to_thread(crew.kill, chance)
-            found.lease = max(found.lease, await longest_lease(connection))
+            found.lease = max(found.lease, await next_lease(connection))
         await asyncio.sleep(0.3)
         stopped.set()
         await giving
@@ -101,16 +109,26 @@ def test_events_and_jobs_are_done_once_when_their_workers_are_killed(
     assert judged(postgresql_url, tmp_path, times(3), seed) == []
 
 
+async def begun(crew: Crew, labourer: Labourer, witnesses: list[str]) -> None:
+    """Wait until one of them has begun one of these."""
+    async with asyncio.timeout(START_SECONDS):
+        while not any(  # noqa: ASYNC110  # another process works
+            start.by == labourer.pid and start.witness in witnesses for start in read_starts(crew.starts)
+        ):
+            await asyncio.sleep(0.05)
+
+
 async def stopped_under_load(crew: Crew, url: str, seed: int) -> tuple[Reckoning, list[str]]:
     """Tell one of two to stop while both have something long, and something short, to do."""
     stopped, found = asyncio.Event(), Reckoning()
     connection = await asyncpg.connect(url)
     async with employer(url, seed) as boss:
         giving = asyncio.ensure_future(boss.give_until(stopped))
-        await boss.chores(4, 1.0)
-        await boss.chores(Chore.at_once + 4, 3.0)  # more than one of them can begin
-        await asyncio.sleep(random.uniform(0.8, 1.2))
         leaver = crew.labourers[0]
+        await boss.chores(4, 1.0)
+        long = await boss.chores(Chore.at_once + 4, 3.0)  # more than one of them can begin
+        await begun(crew, leaver, long)
+        await asyncio.sleep(random.uniform(0.3, 0.7))
         ordered = time.time()
         seconds = await asyncio.to_thread(crew.stop, leaver)
         wrong = [] if seconds < 4 else [f"it took {seconds:.1f} s to stop"]
