@@ -270,6 +270,9 @@ async def test_of_several_candidates_one_leads_and_another_follows_it(locks: Loc
         await asyncio.sleep(60)
 
     candidates = [asyncio.create_task(locks.leader("work", run)) for _ in range(3)]
+    async with asyncio.timeout(10):
+        while not leading:  # noqa: ASYNC110 - another's progress
+            await asyncio.sleep(0.01)
     await asyncio.sleep(0.5)
     assert leading == [1]
     for candidate in candidates:

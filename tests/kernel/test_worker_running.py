@@ -47,7 +47,7 @@ async def test_a_local_commit_wakes_the_worker_at_once(
         await asyncio.sleep(0.05)
         for name in ("one", "two"):
             await publish(database, name)
-            await until(partial(heard.__contains__, name), seconds=2)
+            await until(partial(heard.__contains__, name))  # long before the next poll
 
 
 async def test_an_event_that_is_committed_after_a_later_one_is_not_lost(postgresql_url: str) -> None:
@@ -232,7 +232,7 @@ async def test_what_waits_behind_one_key_goes_on_without_a_poll_and_in_its_order
     shelf_id = await publish(database, "0")
     await change(database, shelf_id, [str(number) for number in range(1, 60)])
     async with going(workers[0]), going(workers[1]):
-        await until(lambda: len(heard) == 60, seconds=10)
+        await until(lambda: len(heard) == 60)
     assert heard == [str(number) for number in range(60)]
 
 

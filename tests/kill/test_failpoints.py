@@ -14,10 +14,13 @@ from tests.acceptance.server import command
 
 
 def test_a_point_costs_next_to_nothing_where_none_is_set() -> None:
-    started = time.perf_counter()
-    for _ in range(100_000):
-        reached("database.before_commit")
-    assert time.perf_counter() - started < 0.1  # 1 µs each would be too much; it is about 0.03
+    rounds = []
+    for _ in range(5):  # whatever else the machine does costs more in some of them, and never less
+        started = time.perf_counter()
+        for _ in range(100_000):
+            reached("database.before_commit")
+        rounds.append(time.perf_counter() - started)
+    assert min(rounds) < 0.1  # 1 µs each would be too much; it is about 0.03
 
 
 def test_a_process_kills_itself_at_its_third_hit_and_counts_until_then(tmp_path: Path) -> None:
