@@ -126,9 +126,9 @@ async def test_who_gives_up_waiting_leaves_the_lock_free(locks: Locks) -> None:
 
 
 async def test_a_lock_is_renewed_for_as_long_as_it_is_held(locks: Locks) -> None:
-    async with locks.hold("one", seconds=LEASE):
+    async with locks.hold("one", seconds=2 * LEASE):
         for _ in range(5):
-            await asyncio.sleep(0.3 * LEASE)
+            await asyncio.sleep(0.6 * LEASE)
             with pytest.raises(LockHeld):
                 async with locks.hold("one", patience=0):
                     pytest.fail("it is held")
@@ -231,13 +231,13 @@ async def test_while_the_database_is_away_a_lock_is_given_up_before_its_lease_en
     begun = time.monotonic()
 
     async def work() -> None:
-        async with Locks(breakable).hold("one", seconds=LEASE):
+        async with Locks(breakable).hold("one", seconds=3 * LEASE):
             breakable.away = True
-            await asyncio.sleep(5)
+            await asyncio.sleep(5 * LEASE)
 
     with pytest.raises(LockLost):
         await work()
-    assert time.monotonic() - begun < LEASE
+    assert time.monotonic() - begun < 3 * LEASE
     with pytest.raises(LockHeld):  # so nobody else can have had it by then
         async with Locks(database).hold("one", patience=0):
             pytest.fail("its lease still runs")

@@ -48,7 +48,7 @@ class Shop:
 
     def __init__(self, database: Database) -> None:
         self.database, self.watch, self.painted = database, Watch(), list[str]()
-        self.open, self.fails = asyncio.Event(), dict[str, Exception]()
+        self.open, self.coated, self.fails = asyncio.Event(), asyncio.Event(), dict[str, Exception]()
         self.open.set()
         self.handlers = [job(JobHandler(Paint, self._paint))]
         self.console = Console(database, self.watch, self.handlers)
@@ -58,6 +58,7 @@ class Shop:
         if command.colour in self.fails:
             raise self.fails[command.colour]
         await report(0.5, "first coat")
+        self.coated.set()
         await self.open.wait()
         self.painted.append(command.colour)
         return command.colour
@@ -68,11 +69,11 @@ class Shop:
             await uow.commit(None)
         return id
 
-    async def starts(self) -> int:
-        """Let the worker take what it can, and leave it running."""
-        claimed = await self.worker.claim()
-        await asyncio.sleep(0.05)
-        return claimed
+    async def starts(self) -> None:
+        """Let the worker take what it can, and leave it running, with its first coat."""
+        await self.worker.claim()
+        async with asyncio.timeout(10):
+            await self.coated.wait()
 
     async def asked(self, id: UUID, kind: Kind = Kind.JOB) -> Explanation:
         return await explain(self.console, kind, id)
