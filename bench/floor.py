@@ -75,6 +75,8 @@ class Floor:
         elif scope["method"] == "POST":
             if scope["path"] == "/api/v1/auth/refresh":
                 await self._refresh(receive, send)
+            elif scope["path"] == "/api/v1/transfers":
+                await self._transfer(scope, receive, send)
             else:
                 await self._create(scope, receive, send)
         elif scope["query_string"]:
@@ -172,38 +174,136 @@ class Floor:
         headers = [JSON, (b"etag", b'"1"'), (b"location", b"/api/v1/tasks/" + str(task_id).encode())]
         answer = _encoded({"data": {name: task.get(name) for name in self._plan.view}, "meta": meta})
         event = {"occurred_at": now, "task_id": task_id, "owner_id": owner, "title": body["title"]}
-        event_row = {
-            "id": _new_id(),
-            "type": "tasks.TaskCreated",
-            "schema": 1,
-            "payload": orjson.dumps(event).decode(),
-            "occurred_at": now,
-            "aggregate_id": task_id,
-            "aggregate_version": 1,
-            "actor_id": owner,
-            "correlation_id": meta["request_id"],
-            "audience": owner,
-        }
-        key_row = {
-            "caller": owner,
-            "operation": "tasks_create",
-            "key": key,
-            "fingerprint": FINGERPRINT,
-            "status": 201,
-            "headers": orjson.dumps([[name.decode(), value.decode()] for name, value in headers]).decode(),
-            "body": answer,
-            "created_at": now,
-        }
         changed = {"kind": "task", "id": task_id, "version": 1}
         rows = {
             "tasks_task": task,
-            "kernel_event": event_row,
-            "kernel_idempotency": key_row,
+            "kernel_event": _event("tasks.TaskCreated", event, task_id, owner, owner, meta),
+            "kernel_idempotency": _kept(owner, "tasks_create", key, headers, answer, now),
             "kernel_audit": _audit("tasks_create", owner, meta["request_id"], changed),
         }
         values = [rows[table].get(name) for table, name in self._plan.creation_values]
         await self._records(self._plan.creation, values)
         await _send(send, 201, answer, headers, meta["request_id"])
+
+    async def _transfer(self, scope: Any, receive: Any, send: Any) -> None:
+        """W3: two wallets are read; then they, the journal with its entries, the event, the answer under its
+        key and the audit row are written in one statement."""
+        body = orjson.loads((await receive())["body"])
+        owner, key = self._owner(scope), dict(scope["headers"])[b"idempotency-key"].decode()
+        now, meta, id = datetime.now(UTC), _meta(), _new_id()
+        ids, money = (UUID(body["from_wallet"]), UUID(body["to_wallet"])), body["amount"]
+        amount = money["amount"]
+        found = {record["id"]: record for record in await self._records(self._plan.wallets, sorted(ids))}
+        payer, payee = (found[each] for each in ids)
+        assert payer["posted"] - payer["held"] + payer["overdraft"] >= amount
+        exact = money | {"exponent": 2}
+        view = {
+            "id": id,
+            "kind": "transfer",
+            "from_wallet": ids[0],
+            "to_wallet": ids[1],
+            "amount": exact,
+            "fee": None,
+            "paid": exact,
+            "description": body["description"],
+            "effective_at": now,
+            "recorded_at": now,
+            "hold_id": None,
+            "reverses": None,
+            "rate": None,
+        }
+        answer = _encoded({"data": view, "meta": meta})
+        headers = [JSON, (b"location", b"/api/v1/transfers/" + str(id).encode())]
+        journal = {
+            "id": id,
+            "kind": "transfer",
+            "description": body["description"],
+            "effective_at": now,
+            "recorded_at": now,
+            "requested_by": owner,
+            "version": 1,
+        }
+        moves = ((payer, -amount), (payee, amount))
+        moved = {
+            "occurred_at": now,
+            "journal_id": id,
+            "kind": "transfer",
+            "payer_wallet_id": ids[0],
+            "payee_wallet_id": ids[1],
+            "payee_id": payee["owner_id"],
+            "amount": amount,
+            "currency": money["currency"],
+        }
+        changes = [{"kind": "journal", "id": id, "version": 1}]
+        changes += [
+            {"kind": "wallet", "id": wallet["id"], "version": wallet["version"] + 1, "fields": ["posted"]}
+            for wallet, _ in moves
+        ]
+        rows = {
+            "payments_wallet": [_addition(wallet, by) for wallet, by in sorted(moves, key=_first_id)],
+            "payments_journal": [journal],
+            "payments_entry": [
+                {"journal_id": id, "position": i, "wallet_id": wallet["id"], "amount": by}
+                | {"currency": money["currency"], "effective_at": now}
+                for i, (wallet, by) in enumerate(moves)
+            ],
+            "kernel_event": [_event("payments.MoneyMoved", moved, id, owner, payee["owner_id"], meta)],
+            "kernel_idempotency": [_kept(owner, "payments_transfer", key, headers, answer, now)],
+            "kernel_audit": [_audit("payments_transfer", owner, meta["request_id"], *changes)],
+        }
+        known = self._plan.constants
+        values = [rows[table][i].get(name, known.get(name)) for table, i, name in self._plan.transfer_values]
+        await self._records(self._plan.transfer, values)
+        await _send(send, 201, answer, headers, meta["request_id"])
+
+
+def _first_id(move: tuple[Any, int]) -> UUID:
+    return UUID(int=move[0]["id"].int)
+
+
+def _addition(wallet: Any, by: int) -> dict[str, Any]:
+    """More or less in a wallet, if enough is left. What else the statement names is always the same."""
+    return {
+        "old_id": wallet["id"],
+        "add_posted": by,
+        "add_held": 0,
+        "add_spent": 0,
+        "taken_0": max(0, -by),
+        "taken_1": 0,
+    }
+
+
+def _event(
+    type: str, fact: dict[str, Any], id: UUID, actor: UUID, audience: UUID, meta: dict[str, Any]
+) -> dict[str, Any]:
+    return {
+        "id": _new_id(),
+        "type": type,
+        "schema": 1,
+        "payload": orjson.dumps(fact, default=str).decode(),
+        "occurred_at": fact["occurred_at"],
+        "aggregate_id": id,
+        "aggregate_version": 1,
+        "actor_id": actor,
+        "correlation_id": meta["request_id"],
+        "audience": audience,
+    }
+
+
+def _kept(
+    owner: UUID, operation: str, key: str, headers: list[tuple[bytes, bytes]], answer: bytes, now: datetime
+) -> dict[str, Any]:
+    """The answer under its key."""
+    return {
+        "caller": owner,
+        "operation": operation,
+        "key": key,
+        "fingerprint": FINGERPRINT,
+        "status": 201,
+        "headers": orjson.dumps([[name.decode(), value.decode()] for name, value in headers]).decode(),
+        "body": answer,
+        "created_at": now,
+    }
 
 
 def _new_id() -> UUID:
@@ -214,7 +314,7 @@ def _meta() -> dict[str, Any]:
     return {"request_id": uuid7().hex, "timestamp": datetime.now(UTC), "version": "v1"}
 
 
-def _audit(what: str, actor: UUID | None, request_id: str, changed: dict[str, Any]) -> dict[str, Any]:
+def _audit(what: str, actor: UUID | None, request_id: str, *changes: dict[str, Any]) -> dict[str, Any]:
     """Who did what to what, and from where."""
     details = {"address": "127.0.0.1", "user_agent": "", "salt": secrets.token_hex(8)}
     return {
@@ -224,8 +324,8 @@ def _audit(what: str, actor: UUID | None, request_id: str, changed: dict[str, An
         "outcome": "done",
         "actor_id": actor,
         "correlation_id": request_id,
-        "subject_id": changed["id"],
-        "changes": orjson.dumps([changed], default=str).decode(),
+        "subject_id": changes[0]["id"],
+        "changes": orjson.dumps(changes, default=str).decode(),
         "details": orjson.dumps(details).decode(),
     }
 

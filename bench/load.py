@@ -10,7 +10,7 @@ from typing import cast
 
 import orjson
 
-from bench.staging import PASSWORD, TASK, Person, Town
+from bench.staging import PASSWORD, TASK, Person, Town, transfer_order
 
 HOST = "127.0.0.1"
 PATIENCE = 30.0  # seconds for one answer
@@ -78,6 +78,47 @@ class Creating(Workload):
         return lambda _: b"%b%b-%d%b" % (before, run.encode(), next(self._numbers), after)
 
 
+class Transferring(Workload):
+    """A hundred each time, from one's own wallet to that of the next, or all into the same one."""
+
+    status = b"201"
+
+    def __init__(
+        self,
+        name: str,
+        meaning: str,
+        people: Sequence[Person],
+        wallets: Sequence[str],
+        hot: str | None = None,
+    ) -> None:
+        super().__init__(name, meaning)
+        self._people, self._wallets, self._hot, self._numbers = people, wallets, hot, count()
+
+    def clients(self, number: int) -> list[Ask]:
+        return [self._client(i) for i in range(number)]
+
+    def _client(self, i: int) -> Ask:
+        payer, others = self._wallets[i], deque(self._wallets)
+        others.rotate(-i - 1)
+        payees = cycle([self._hot] if self._hot else [other for other in others if other != payer])
+        whole = request(
+            "POST",
+            "/api/v1/transfers",
+            self._people[i].access_token,
+            orjson.dumps(transfer_order(payer, "%PAYEE%".ljust(len(payer)))),
+            Idempotency_Key="%KEY%",
+        )
+        before, rest = whole.split(b"%KEY%")
+        between, after = rest.split(b"%PAYEE%".ljust(len(payer)))
+        run = f"{time.time_ns():x}".encode()
+
+        def ask(_: bytes) -> bytes:
+            key = b"%b-%d" % (run, next(self._numbers))
+            return before + key + between + next(payees).encode() + after
+
+        return ask
+
+
 class Refreshing(Workload):
     """Each client uses the refresh token that it got last. One server's clients never go to another."""
 
@@ -118,7 +159,7 @@ class SigningIn(Workload):
 
 
 def workloads(town: Town) -> dict[str, Workload]:
-    """W1, W2, W5, W6 and W9 by their names.
+    """W1 to W6 and W9 by their names.
 
     Those who sign in or refresh do nothing else: one session of each is refreshed by one client, and with
     many sign-ins the session ends that the others' requests would need.
@@ -141,6 +182,8 @@ def workloads(town: Town) -> dict[str, Workload]:
         SigningIn("W5", "sign in", coming),
         Refreshing("W6", "refresh a session", refreshing),
         Creating("W9", "create a task, with key and event", readers),
+        Transferring("W3", "transfer between wallets", town.people, town.wallets),
+        Transferring("W4", "transfer into one hot wallet", town.people, town.wallets, town.wallets[-1]),
     ]
     return {workload.name: workload for workload in made}
 

@@ -19,8 +19,9 @@ class Query:
 class Plan:
     """Everything that the floor needs to give the product's answers.
 
-    `creation_values` are (table, column) in the order of the parameters of `creation`; `view` are the
-    columns of a task that its owner sees; `owners` says which access token speaks for whom.
+    `creation_values` are (table, column) in the order of the parameters of `creation`; those of `transfer`
+    are (table, how many rows of it came before, parameter), and `constants` what never changes of them.
+    `view` are the columns of a task that its owner sees; `owners` says which access token speaks for whom.
     """
 
     one: Query
@@ -30,6 +31,10 @@ class Plan:
     rotation: Query
     creation: Query
     creation_values: tuple[tuple[str, str], ...]
+    wallets: Query
+    transfer: Query
+    transfer_values: tuple[tuple[str, int, str], ...]
+    constants: dict[str, Any]
     view: tuple[str, ...]
     access_token: str
     expires_in: int
@@ -41,7 +46,7 @@ class Plan:
     @classmethod
     def read(cls, path: Path) -> "Plan":
         stored: dict[str, Any] = orjson.loads(path.read_bytes())
-        queries = ("one", "first_page", "next_page", "session", "rotation", "creation")
+        queries = ("one", "first_page", "next_page", "session", "rotation", "creation", "wallets", "transfer")
         for name in queries:
             stored[name] = Query(stored[name]["sql"], tuple(stored[name]["names"]))
         return cls(**stored)

@@ -29,6 +29,7 @@ from bench.servers import (
 from bench.staging import environment
 
 LOGIN_CLIENTS = 16
+CROWD = 32
 OPEN_LOOP_RATE = 100  # requests per second
 Command = Callable[[int], list[str]]
 FLOORS: dict[str, Command] = {"uvicorn": partial(uvicorn, FLOOR), "granian": partial(granian, FLOOR)}
@@ -101,6 +102,19 @@ class Session:
                 if turn:  # the first turn warms up
                     rates[server.name].append(found.rate)
         return max(servers, key=lambda server: statistics.mean(rates[server.name]))
+
+    async def crowds(
+        self, first: Workload, second: Workload, server: Server, after_each: Callable[[int], None]
+    ) -> Comparison:
+        """One server under two loads, each of many clients."""
+        measures = []
+        for workload in (first, second):
+            clients = Clients(workload, server.port, CROWD)
+            await clients.run(self.pace.warm_up)
+            measures.append(partial(measure, clients, server, self.pace.slice))
+        return await compare(
+            first.name, first.meaning, *measures, pairs=self.pace.pairs, after_each=after_each
+        )
 
     async def logins(
         self, workload: Workload, server: Server, after_each: Callable[[int], None]

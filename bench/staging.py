@@ -1,7 +1,8 @@
 """The town that is measured: people with tasks in a database, and what the floor must know of it."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections import Counter
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -46,6 +47,8 @@ INSERT INTO tasks_task SELECT (jsonb_populate_record(t, jsonb_build_object(
 FROM tasks_task t CROSS JOIN generate_series(1, {each}) n
 """
 
+ENRICH = "UPDATE payments_wallet SET posted = 1000000000000"
+
 
 def environment(database_url: str) -> dict[str, str]:
     """The settings of `SETTINGS` for a process of the product."""
@@ -72,9 +75,11 @@ class Person:
 
 @dataclass(frozen=True, slots=True)
 class Town:
-    """`tasks` are (person, task id); `pages` are (person, cursor), the empty cursor being the first page."""
+    """`tasks` are (person, task id); `pages` are (person, cursor), the empty cursor being the first page.
+    `wallets` are those of the people, in their order."""
 
     people: tuple[Person, ...]
+    wallets: tuple[str, ...]
     tasks: tuple[tuple[Person, str], ...]
     pages: tuple[tuple[Person, str], ...]
     plan: Plan
@@ -117,6 +122,32 @@ def write_query(writes: Sequence[Write]) -> Query:
     merged = zip(parts, writes, strict=True)
     sql = merge(tuple((part.sql, len(part.names), write.exactly) for part, write in merged))
     return Query(sql, tuple(name for part in parts for name in part.names))
+
+
+def values_of(writes: Sequence[Write]) -> Iterator[tuple[str, int, str]]:
+    """The parameters of several writes, in the order of the statement that they become."""
+    seen: Counter[str] = Counter()
+    for write in in_order(writes):
+        table = statement_table(write.statement)
+        for name in compile_for(POSTGRESQL, write.statement).names:
+            yield table, seen[table], name
+        seen[table] += 1
+
+
+def constants_of(writes: Sequence[Write]) -> dict[str, Any]:
+    """What the statements themselves say of their parameters."""
+    compiled = (compile_for(POSTGRESQL, write.statement) for write in writes)
+    return {str(name): value for each in compiled for name, value in each.defaults.items()}
+
+
+def statement_table(statement: Any) -> str:
+    return str(statement.table.name)
+
+
+def transfer_order(payer: str, payee: str) -> dict[str, Any]:
+    """The body of a transfer."""
+    amount = {"amount": 100, "currency": "NAD"}
+    return {"from_wallet": payer, "to_wallet": payee, "amount": amount, "description": "A hundred"}
 
 
 class Resident:
@@ -169,7 +200,18 @@ class Resident:
             cursor = (await self.ask("GET", path, person.access_token))["pagination"]["next_cursor"]
         return pages
 
-    async def plan(self, people: Sequence[Person], task_id: str, cursor: str) -> Plan:
+    async def wallets_of(self, people: Sequence[Person]) -> list[str]:
+        """The wallet of each, which is opened soon after the account."""
+        found = []
+        for person in people:
+            while True:
+                if data := (await self.ask("GET", "/api/v1/wallets", person.access_token))["data"]:
+                    break
+                await asyncio.sleep(0.05)
+            found.append(data[0]["id"])
+        return found
+
+    async def plan(self, people: Sequence[Person], wallets: Sequence[str], task_id: str, cursor: str) -> Plan:
         someone, spare = people[0], people[-1]
         token, listed = someone.access_token, "/api/v1/tasks?cursor={}&per_page=50"
         [one] = await self.statements(1, "GET", f"/api/v1/tasks/{task_id}", token)
@@ -182,6 +224,10 @@ class Resident:
         session, rotation = await self.statements(2, "POST", "/api/v1/auth/refresh", body=body)
         [creation] = await self.statements(
             1, "POST", "/api/v1/tasks", token, TASK, idempotency_key=f"plan-{task_id}"
+        )
+        order = transfer_order(*wallets[:2])
+        wallets_read, transfer = await self.statements(
+            2, "POST", "/api/v1/transfers", token, order, idempotency_key=f"plan-{task_id}"
         )
         assert isinstance(one, Select)
         tables = [write.statement.table.name for write in creation]
@@ -196,6 +242,10 @@ class Resident:
             creation_values=tuple(
                 (table, name) for table, names in zip(tables, columns, strict=True) for name in names
             ),
+            wallets=read_query(wallets_read),
+            transfer=write_query(transfer),
+            transfer_values=tuple(values_of(transfer)),
+            constants=constants_of(transfer),
             view=tuple(str(column.name) for column in one.selected_columns),
             access_token=token,
             expires_in=SETTINGS["sessions"]["access_seconds"],
@@ -228,7 +278,9 @@ async def build_town(database_url: str, people: int = 48, tasks_each: int = 400)
             for person in everyone[:-1]
         ]
         await asyncio.to_thread(execute, database_url, MULTIPLY.format(each=tasks_each - 1))
+        wallets = await product.wallets_of(everyone[:-1])
+        await asyncio.to_thread(execute, database_url, ENRICH)
         await asyncio.to_thread(execute, database_url, "VACUUM ANALYZE")
         pages = [page for person in everyone[:8] for page in await product.pages_of(person, 8)]
-        plan = await product.plan(everyone, created[0][1], pages[1][1])
-    return Town(tuple(everyone[:-1]), tuple(created), tuple(pages), plan)
+        plan = await product.plan(everyone, wallets, created[0][1], pages[1][1])
+    return Town(tuple(everyone[:-1]), tuple(wallets), tuple(created), tuple(pages), plan)
