@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import asyncpg
 import httpx2 as httpx
 import orjson
 import pytest
@@ -15,10 +16,16 @@ from bailiwick.kernel.database.postgresql import PostgresDatabase
 from bailiwick.main import http_application
 from bench.floor import Floor
 from bench.plan import Plan
-from bench.staging import PUBLIC_URL, TASK, Person, Town, backend_on
+from bench.staging import PUBLIC_URL, TASK, Person, Town, backend_on, transfer_order
 
 MADE_PER_REQUEST = ("request_id", "timestamp")
 OF_ONE_CREATION = ("id", "created_at", "updated_at")
+OF_ONE_TRANSFER = ("id", "effective_at", "recorded_at")
+LEFT_BEHIND = """
+SELECT (SELECT array_agg(amount ORDER BY position) FROM payments_entry WHERE journal_id = '{id}'),
+       (SELECT count(*) FROM kernel_event WHERE aggregate_id = '{id}'),
+       (SELECT count(*) FROM kernel_audit WHERE subject_id = '{id}')
+"""
 SEAL = 11  # characters of a cursor that are protection, not content; one is of both
 
 
@@ -127,6 +134,24 @@ async def test_a_new_task_is_the_same_answer_from_the_same_sql(pair: Pair, town:
     ours, floors = await both(pair, "POST", "/api/v1/tasks", town.people[0], TASK)
     assert comparable(ours, without=OF_ONE_CREATION) == comparable(floors, without=OF_ONE_CREATION)
     assert pair.heard == [town.plan.creation.sql]
+
+
+async def test_a_transfer_is_the_same_answer_from_the_same_sql(pair: Pair, town: Town) -> None:
+    order = transfer_order(town.wallets[0], town.wallets[1])
+    ours, floors = await both(pair, "POST", "/api/v1/transfers", town.people[0], order)
+    assert comparable(ours, without=OF_ONE_TRANSFER) == comparable(floors, without=OF_ONE_TRANSFER)
+    assert pair.heard == [town.plan.wallets.sql, town.plan.transfer.sql]
+
+
+async def test_a_transfer_leaves_the_same_behind(pair: Pair, town: Town, town_url: str) -> None:
+    order = transfer_order(town.wallets[2], town.wallets[3])
+    for answer in await both(pair, "POST", "/api/v1/transfers", town.people[2], order):
+        id = answer.json()["data"]["id"]
+        connection = await asyncpg.connect(town_url)
+        left = await connection.fetchrow(LEFT_BEHIND.format(id=id))
+        await connection.close()
+        assert left is not None
+        assert tuple(left) == ([-100, 100], 1, 1)
 
 
 async def test_a_refresh_has_the_same_form_from_the_same_sql(pair: Pair, town: Town) -> None:
