@@ -140,10 +140,10 @@ def expire_leases(url: str) -> None:
 
 def drained(url: str) -> Stored:
     """What is stored once all that follows from it is done."""
+    if not KILLS:
+        expire_leases(url)  # the short form has no time to wait; once: again it takes from who lives, too
 
     def done() -> Stored | None:
-        if not KILLS:
-            expire_leases(url)  # the short form has no time to wait for it
         stored = read_stored(url)
         return stored if not stored.waiting else None
 
