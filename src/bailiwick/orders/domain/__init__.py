@@ -1,0 +1,1 @@
+"""The rules of carts, orders, refunds and coupons."""

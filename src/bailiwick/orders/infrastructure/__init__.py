@@ -1,0 +1,1 @@
+"""How carts, orders and coupons are stored and read."""
