@@ -13,7 +13,7 @@ import structlog
 from starlette.routing import BaseRoute
 from starlette.routing import Router as Pages
 
-from bailiwick.kernel.application import Cause, Unauthenticated
+from bailiwick.kernel.application import Cause, Unauthenticated, Unavailable
 from bailiwick.kernel.database.connections import Database
 from bailiwick.kernel.domain import DomainError
 from bailiwick.kernel.http import idempotency
@@ -110,6 +110,8 @@ class Application:
         request.route = operation.path
         if operation.limit is not None:
             await self._edge.check_rate(operation.limit, neighbourhood(request.address))
+        if bound.welcomes:
+            self._recognise(request)
         await self._identify(request, required=not operation.public)
         return await self._perform(request, bound, parameters)
 
@@ -129,6 +131,15 @@ class Application:
             await self._edge.check_rate("anonymous", neighbourhood(request.address))
             if required:
                 actor_of(request)
+
+    def _recognise(self, request: Request) -> None:
+        """Who asks, on a public route that answers some callers more: bad credentials are like none."""
+        authentication, authorization = self._edge.authentication, request.header(b"authorization")
+        try:
+            if authorization and authentication is not None:
+                request.actor = authentication.actor(authorization)
+        except (Unauthenticated, Unavailable):
+            request.actor = None
 
     async def _perform(self, request: Request, bound: Bound, parameters: Mapping[str, str]) -> Response:
         operation = bound.operation

@@ -1,8 +1,9 @@
 """Routes: typed functions, bound once, called without a framework in between.
 
 An endpoint's parameters are bound by what they are: a name from the path; a Pydantic model, which is
-the body; a type that the kernel provides (Actor, ExpectedVersion, ListRequest, a context's ports …);
-anything else is a query parameter. What it returns is the view that the client gets.
+the body; a type that the kernel provides (Actor, or Actor | None on a public route, ExpectedVersion,
+ListRequest, a context's ports …); anything else is a query parameter. What it returns is the view that
+the client gets.
 """
 
 import inspect
@@ -47,21 +48,26 @@ class Listing(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """One route as it was declared."""
+    """One route as it was declared.
+
+    For the document, `media_type` is that of an answer which the endpoint makes itself, and `files` are those
+    of what it answers instead of a view, where the client asks for one.
+    """
 
     context: str
     method: str
     path: str
     endpoint: Endpoint
     status: int
-    public: bool
-    view: Callable[[Any], Any] | None
-    location: str | None
-    idempotent: Idempotent
-    listing: Listing | None
-    limit: str | None
-    deprecation: Deprecation | None
-    media_type: str | None
+    public: bool = False
+    view: Callable[[Any], Any] | None = None
+    location: str | None = None
+    idempotent: Idempotent = False
+    listing: Listing | None = None
+    limit: str | None = None
+    deprecation: Deprecation | None = None
+    media_type: str | None = None
+    files: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if self.public and self.idempotent:
@@ -89,38 +95,14 @@ class Router:
         self.context, self.prefix = context, prefix
         self.operations: list[Operation] = []
 
-    def _add(
-        self,
-        method: str,
-        path: str,
-        *,
-        status: int | None = None,
-        public: bool = False,
-        view: Callable[[Any], Any] | None = None,
-        location: str | None = None,
-        idempotent: Idempotent = False,
-        listing: Listing | None = None,
-        limit: str | None = None,
-        deprecation: Deprecation | None = None,
-        media_type: str | None = None,
-    ) -> Callable[[F], F]:
-        """`media_type` is for the document: that of an answer which the endpoint makes itself."""
+    def _add(self, method: str, path: str, *, status: int | None = None, **options: Any) -> Callable[[F], F]:
+        """`options` are the fields of an operation that have defaults."""
 
         def declare(endpoint: F) -> F:
+            answers = get_type_hints(options.get("view") or endpoint)["return"]
+            usual = 204 if answers is type(None) else 200
             operation = Operation(
-                self.context,
-                method,
-                self.prefix + path,
-                endpoint,
-                status or (204 if get_type_hints(view or endpoint)["return"] is type(None) else 200),
-                public,
-                view,
-                location,
-                idempotent,
-                listing,
-                limit,
-                deprecation,
-                media_type,
+                self.context, method, self.prefix + path, endpoint, status or usual, **options
             )
             self.operations.append(operation)
             return endpoint
@@ -172,6 +154,7 @@ class Bound:
                 raw[name] = kind
             else:
                 raise TypeError(f"{operation.id}: nothing provides {name}: {kind}")
+        self.welcomes = Actor | None in hints.values()
         # Whoever gets ports could change something; who is handed the database alone only looks.
         self.only_reads = operation.method == "GET" and all(hints[name] is Database for name in self._fixed)
         self._raw_names = [name for name in raw if name not in self._path]
@@ -254,8 +237,13 @@ def _prefix(path: str) -> str:
     return "/".join(path.split("/", 4)[:4])
 
 
+def actor_if_known(request: Request) -> Actor | None:
+    return request.actor
+
+
 PROVIDED: Mapping[Any, Provide] = {
     Actor: actor_of,
+    Actor | None: actor_if_known,
     Client: Request.client,
     ExpectedVersion: Request.expected_version,
 }
