@@ -22,6 +22,8 @@ PLAIN: dict[Any, st.SearchStrategy[Any]] = {
     str: TEXT,
     bool: st.booleans(),
     int: st.integers(-(2**31), 2**31 - 1),
+    float: st.floats(-1e15, 1e15),
+    object: TEXT,
     UUID: st.uuids(),
     date: st.dates(),
     datetime: st.datetimes(datetime(3, 1, 1), datetime(9997, 12, 31), timezones=st.just(UTC)),  # noqa: DTZ001
@@ -128,5 +130,6 @@ def _copy(table: Table, metadata: MetaData, parent: str = "", root: str = "") ->
                 nullable=column.nullable,
             )
             for column in table.c
+            if column.computed is None
         ),
     )

@@ -20,7 +20,6 @@ from sqlalchemy import (
     String,
     Table,
     Text,
-    UniqueConstraint,
     bindparam,
     select,
     update,
@@ -33,7 +32,7 @@ from bailiwick.kernel.database.mapper import Mapper
 from bailiwick.kernel.database.postgresql import PostgresDatabase
 from bailiwick.kernel.database.sqlite import SqliteDatabase
 from bailiwick.kernel.database.statements import POSTGRESQL, SQLITE
-from bailiwick.kernel.database.unit_of_work import SqlRepository, SqlUnitOfWork
+from bailiwick.kernel.database.unit_of_work import SqlRepository, SqlUnitOfWork, Unique
 from bailiwick.kernel.domain import Aggregate, Conflict, DomainError, Event
 from bailiwick.kernel.http.idempotency import idempotency
 
@@ -200,7 +199,7 @@ class SqlShelves(SqlRepository[Shelf, ShelfId]):
 
 
 class SampleUnitOfWork(SqlUnitOfWork):
-    refusals: ClassVar[Mapping[Index | UniqueConstraint, Callable[[], DomainError]]] = {
+    refusals: ClassVar[Mapping[Unique, Callable[[], DomainError]]] = {
         name_index: lambda: NameTaken("there is one", field="name"),
         slot_index: lambda: SlotTaken("there is one", field="slot"),
     }

@@ -11,6 +11,11 @@ def batch_size(waiting: int, most: int) -> int:
     return 1 << (min(waiting, most).bit_length() - 1)
 
 
+def room_for(count: int) -> int:
+    """How many values, at least one, a statement for so many takes: a power of two."""
+    return 1 << max(0, count - 1).bit_length()
+
+
 def one_of(column: ColumnElement[Any], most: int) -> ColumnElement[bool]:
     """Whether it is one of the values that `these` gives: one statement for any number of them."""
     return column.in_([bindparam(f"key{i}", type_=column.type) for i in range(most)])

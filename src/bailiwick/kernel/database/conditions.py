@@ -1,16 +1,28 @@
 """Specifications as SQL: the same rule that an object is asked, in a WHERE."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import Boolean, ColumnElement, and_, bindparam, false, not_, or_, true
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.expression import BindParameter, FunctionElement
+from sqlalchemy.types import TypeEngine
 
 from bailiwick.kernel.specification import All, AnyOf, Has, Not, Relation, Specification, leaves
 
-Columns = Mapping[str, ColumnElement[Any]]
+
+@dataclass(frozen=True, slots=True)
+class Meaning:
+    """What stands in the place of a column where no comparison says it: `of` makes the condition for a value
+    of `type`. Whatever the relation, the value is given as it is."""
+
+    type: TypeEngine[Any]
+    of: Callable[[BindParameter[Any]], ColumnElement[bool]]
+
+
+Columns = Mapping[str, ColumnElement[Any] | Meaning]
 
 
 def shape_of(specification: Specification) -> tuple[Any, ...]:
@@ -54,7 +66,10 @@ def _escaped(text: str) -> str:
 def _condition(specification: Specification, columns: Columns, names: Iterator[str]) -> ColumnElement[bool]:
     match specification:
         case Has():
-            return _about(specification, columns[specification.field], names)
+            column = columns[specification.field]
+            if isinstance(column, Meaning):
+                return _meant(specification, column, names)
+            return _about(specification, column, names)
         case All(parts):
             return and_(true(), *(_condition(part, columns, names) for part in parts))
         case AnyOf(parts):
@@ -64,6 +79,11 @@ def _condition(specification: Specification, columns: Columns, names: Iterator[s
             inner = _condition(part, columns, names)
             return or_(not_(inner), inner.is_(None))
     raise TypeError(f"not a specification: {specification!r}")
+
+
+def _meant(has: Has, meaning: Meaning, names: Iterator[str]) -> ColumnElement[bool]:
+    values = has.value if has.relation is Relation.ANY_OF else (has.value,)
+    return or_(false(), *(meaning.of(_bind(next(names), meaning)) for _ in values))
 
 
 def _about(has: Has, column: ColumnElement[Any], names: Iterator[str]) -> ColumnElement[bool]:
@@ -108,5 +128,5 @@ def _lowered_like(element: _Contains, compiler: SQLCompiler, **options: Any) -> 
     return f"unicode_lower({column}) LIKE unicode_lower({bind}) ESCAPE '\\'"
 
 
-def _bind(name: str, column: ColumnElement[Any]) -> BindParameter[Any]:
+def _bind(name: str, column: ColumnElement[Any] | Meaning) -> BindParameter[Any]:
     return bindparam(name, type_=column.type)

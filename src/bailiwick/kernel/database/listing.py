@@ -27,7 +27,7 @@ from sqlalchemy import (
 )
 
 from bailiwick.kernel.application import Page
-from bailiwick.kernel.database.conditions import condition, parameters, shape_of
+from bailiwick.kernel.database.conditions import Meaning, condition, parameters, shape_of
 from bailiwick.kernel.database.connections import Database
 from bailiwick.kernel.domain import Invalid
 from bailiwick.kernel.specification import All, AnyOf, Has, Relation, Specification
@@ -52,12 +52,13 @@ class InvalidListing(Invalid):
 
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """`filter[name]` compares `column` with a value of `kind`; `IS` takes several, with commas.
+    """`filter[name]` compares `column`, or asks its meaning, with a value of `kind`; `IS` takes several, with
+    commas.
 
     A time must name its zone; a whole number must fit the column.
     """
 
-    column: ColumnElement[Any]
+    column: ColumnElement[Any] | Meaning
     kind: Any
     relation: Relation = Relation.IS
     adapter: TypeAdapter[Any] = field(init=False, repr=False)
@@ -95,7 +96,8 @@ class Listing(Generic[V]):
     they are not its fields as they stand, `make` turns a row into a view.
 
     `sorts` maps names to expressions that are never NULL; a minus in front means descending. `key` is
-    the unique tie-breaker. A page costs one statement (by number: two), however deep it is by cursor.
+    the unique tie-breaker. What is searched contains the text, or means something by it. A page costs one
+    statement (by number: two), however deep it is by cursor.
     """
 
     def __init__(
@@ -107,7 +109,7 @@ class Listing(Generic[V]):
         sorts: Mapping[str, ColumnElement[Any]],
         default_sort: str,
         filters: Mapping[str, Filter] | None = None,
-        search: Sequence[ColumnElement[Any]] = (),
+        search: Sequence[ColumnElement[Any] | Meaning] = (),
         make: Callable[..., V] | None = None,
     ) -> None:
         self._make, self._rows, self._key = make or view, rows, key
@@ -181,7 +183,7 @@ class Listing(Generic[V]):
             raise InvalidListing(f"search for at most {LONGEST_SEARCH} characters", field="q")
         if not text:
             return []
-        return [AnyOf(tuple(Has(f"search {i}", Relation.CONTAINS, text) for i in range(len(self._search))))]
+        return [AnyOf(tuple(Has(f"search {i}", _found_by(one), text) for i, one in enumerate(self._search)))]
 
     def parameters(self) -> list[dict[str, Any]]:
         """The query parameters, for the OpenAPI document."""
@@ -292,6 +294,10 @@ class Listing(Generic[V]):
             inner = self._rows.where(condition(rule, self._columns)).subquery()
             self._counts[shape] = select(func.count()).select_from(inner)
         return self._counts[shape]
+
+
+def _found_by(searched: ColumnElement[Any] | Meaning) -> Relation:
+    return Relation.IS if isinstance(searched, Meaning) else Relation.CONTAINS
 
 
 def _number(query: Mapping[str, str], name: str, default: int, most: int) -> int:

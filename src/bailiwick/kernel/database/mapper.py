@@ -24,7 +24,7 @@ from sqlalchemy import (
     delete,
     func,
     insert,
-    literal,
+    literal_column,
     or_,
     select,
     true,
@@ -73,8 +73,10 @@ class Limit:
 
     def kept(self, table: Table, taken: ColumnElement[int]) -> ColumnElement[bool]:
         """Whether the row, as it is when its turn comes, has enough left."""
-        left: Any = sum((table.c[name] * weight for name, weight in self.weights.items()), literal(0))
-        return or_(taken == 0, func.coalesce(left - taken >= self.floor, true()))
+        left: Any = -taken
+        for name, weight in self.weights.items():
+            left = left + table.c[name] * literal_column(str(weight))
+        return or_(taken == literal_column("0"), func.coalesce(left >= self.floor, true()))
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,15 +186,21 @@ def _load(parts: Sequence[_Part], kind: Any, row: Sequence[Any]) -> Any:
     return revived
 
 
+def _own(table: Table) -> list[str]:
+    """The columns, but for those that the database computes."""
+    return [column.key for column in table.c if column.computed is None]
+
+
 def _check(kind: Any, table: Table, columns: Sequence[str]) -> None:
-    if odd := set(columns) ^ set(table.c.keys()):
+    if odd := set(columns) ^ set(_own(table)):
         raise TypeError(f"{kind.__name__} and {table.name} differ in {sorted(odd)}")
     if len(set(columns)) < len(columns):
         raise TypeError(f"two fields of {kind.__name__} share a column of {table.name}")
 
 
 class Mapper(Generic[A]):
-    """Loads and stores one kind of aggregate. Every column of the table must belong to a field.
+    """Loads and stores one kind of aggregate. Every column of the table must belong to a field, but for those
+    that the database computes; `row` are the columns that an aggregate is loaded from.
 
     `children` names the table of each list field. `audited` are the columns whose values, old and new, the
     audit trail may keep: of all others it knows only that they changed. `subject` is the column that says
@@ -217,13 +225,14 @@ class Mapper(Generic[A]):
         self._parts = _parts(kind, table, children=children)
         self._columns = tuple(column for part in self._parts for column in part.columns)
         _check(kind, table, self._columns)
-        self._keys = table.c.keys()
+        self._keys = _own(table)
+        self.row = [table.c[key] for key in self._keys]
         self.id_at = self._keys.index("id")
         self._order = [self._keys.index(column) for column in self._columns]
         hints = get_type_hints(kind)
         self.children = [_Children(name, get_args(hints[name])[0], child) for name, child in children.items()]
-        self.by_id: Select[Any] = select(table).where(table.c.id == bindparam("id"))
-        self._insert = insert(table)
+        self.by_id: Select[Any] = select(*self.row).where(table.c.id == bindparam("id"))
+        self._insert = insert(table).values({key: bindparam(key) for key in self._keys})
         self._updates: dict[frozenset[str], Update] = {}
         if limits:
             if known := self.audited & self._counters:
@@ -302,7 +311,7 @@ def _addition(table: Table, limits: Sequence[Limit], counters: Iterable[str]) ->
     added: dict[str, Any] = {
         name: table.c[name] + bindparam(f"add_{name}", type_=BigInteger) for name in sorted(counters)
     }
-    added["version"] = table.c.version + 1
+    added["version"] = table.c.version + literal_column("1")
     kept = (limit.kept(table, bindparam(f"taken_{i}", type_=BigInteger)) for i, limit in enumerate(limits))
     return update(table).where(table.c.id == bindparam("old_id"), *kept).values(added)
 
@@ -318,7 +327,8 @@ def _new(values: Mapping[str, Any]) -> dict[str, Any]:
 class _Children:
     """One list of an aggregate: its rows have the key (parent, position), so order is kept.
 
-    Rows move by being overwritten, so a child table can have no unique constraint besides its key.
+    Rows are overwritten where they stand. In a table that has a unique index besides its key they are removed
+    first and then added, so that children may exchange what is unique.
     """
 
     def __init__(self, field: str, kind: Any, table: Table) -> None:
@@ -327,6 +337,7 @@ class _Children:
         self.parent = key.parent
         self._parts = _parts(kind, table)
         self.columns = tuple(column for part in self._parts for column in part.columns)
+        self._unique = any(index.unique for index in table.indexes)
         _check(kind, table, (*self.columns, self.parent.name, "position"))
         at = and_(self.parent == bindparam("parent"), table.c.position == bindparam("at"))
         self.of_parent = (
@@ -339,6 +350,7 @@ class _Children:
         self._delete = delete(table).where(
             self.parent == bindparam("parent"), table.c.position >= bindparam("at")
         )
+        self._delete_one = delete(table).where(at)
 
     def load(self, row: Sequence[Any]) -> Any:
         return _load(self._parts, self.kind, row)
@@ -353,13 +365,13 @@ class _Children:
         if len(new) < len(old):
             gone = {"parent": parent, "at": len(new)}
             removals.append(Write(self._delete, gone, exactly=len(old) - len(new)))
-        changed = [
-            Write(self._update, _new(row) | {"parent": parent, "at": at}, exactly=1)
-            for at, (row, before) in enumerate(zip(new, old, strict=False))
-            if row != before
-        ]
-        added = [
-            Write(self._insert, row | {self.parent.name: parent, "position": at})
-            for at, row in enumerate(new[len(old) :], start=len(old))
-        ]
-        return removals, changed + added
+        places = [{"parent": parent, "at": at} for at in range(len(new))]
+        others = [at for at, (row, before) in enumerate(zip(new, old, strict=False)) if row != before]
+        added = [*(others if self._unique else ()), *range(len(old), len(new))]
+        changed = []
+        if self._unique:
+            removals += [Write(self._delete_one, places[at], exactly=1) for at in others]
+        else:
+            changed = [Write(self._update, _new(new[at]) | places[at], exactly=1) for at in others]
+        inserts = [Write(self._insert, new[at] | {self.parent.name: parent, "position": at}) for at in added]
+        return removals, changed + inserts

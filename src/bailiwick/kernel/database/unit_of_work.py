@@ -7,7 +7,7 @@ from types import TracebackType
 from typing import Any, ClassVar, Generic, Protocol, Self, TypeVar, cast
 from uuid import UUID
 
-from sqlalchemy import Index, Table, UniqueConstraint
+from sqlalchemy import Index, PrimaryKeyConstraint, Table, UniqueConstraint
 from sqlalchemy.sql.expression import ClauseElement
 
 from bailiwick.kernel.application import Contention, Stale
@@ -28,6 +28,8 @@ Id = TypeVar("Id", bound=UUID)
 R = TypeVar("R")
 Result = TypeVar("Result")
 State = TypeVar("State")
+
+Unique = Index | UniqueConstraint | PrimaryKeyConstraint
 
 
 class Companion(Protocol):
@@ -60,10 +62,10 @@ writer: ContextVar[Callable[..., Awaitable[None]] | None] = ContextVar("writer",
 class SqlUnitOfWork:
     """One transaction over the repositories that a subclass offers.
 
-    `refusals` turns a unique index or constraint into the refusal that it stands for.
+    `refusals` turns a unique index, a constraint or a primary key into the refusal that it stands for.
     """
 
-    refusals: ClassVar[Mapping[Index | UniqueConstraint, Callable[[], DomainError]]] = {}
+    refusals: ClassVar[Mapping[Unique, Callable[[], DomainError]]] = {}
 
     def __init__(self, database: Database) -> None:
         self.database = database

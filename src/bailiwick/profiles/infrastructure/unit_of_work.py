@@ -4,11 +4,11 @@ from collections.abc import Callable, Mapping
 from typing import ClassVar
 from uuid import UUID
 
-from sqlalchemy import Index, UniqueConstraint, bindparam, select
+from sqlalchemy import bindparam, select
 
 from bailiwick.kernel.application import Contention
 from bailiwick.kernel.database.mapper import Mapper
-from bailiwick.kernel.database.unit_of_work import SqlRepository, SqlUnitOfWork
+from bailiwick.kernel.database.unit_of_work import SqlRepository, SqlUnitOfWork, Unique
 from bailiwick.kernel.domain import DomainError
 from bailiwick.profiles.domain.profile import Profile, ProfileId, Username, UsernameTaken
 from bailiwick.profiles.infrastructure.queries import username_taken
@@ -41,7 +41,7 @@ def _made_meanwhile() -> DomainError:
 
 
 class SqlProfilesUnitOfWork(SqlUnitOfWork):
-    refusals: ClassVar[Mapping[Index | UniqueConstraint, Callable[[], DomainError]]] = {
+    refusals: ClassVar[Mapping[Unique, Callable[[], DomainError]]] = {
         one_for_each_username: _taken,
         one_for_each_user: _made_meanwhile,
     }
