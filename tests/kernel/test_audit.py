@@ -520,7 +520,7 @@ async def test_a_seal_costs_the_same_however_long_the_trail_is(postgresql_url: s
         await done(database, 20)
         sealer._widen_at = 0
         await sealer.look()
-        costs.append(await pages_read(postgresql_url, sealing._UNSEALED))
+        costs.append(await pages_read(postgresql_url, sealing.TRAIL.unsealed))
         careless.append(await pages_read(postgresql_url, ALL_AT_ONCE))
         assert (await verify(database)).unsealed == 0
     await database.close()

@@ -9,7 +9,7 @@ from uuid import UUID
 from sqlalchemy import bindparam, select
 
 from bailiwick.kernel.audit.chain import GENESIS, details_digest, digest
-from bailiwick.kernel.audit.sealing import COUNT_UNSEALED, strides
+from bailiwick.kernel.audit.sealing import TRAIL, strides
 from bailiwick.kernel.database.connections import Database, Row
 from bailiwick.kernel.messaging.tables import audit, seals
 
@@ -69,7 +69,7 @@ async def verify(
     walk.end()
     report = walk.report
     async for after, last in strides(database):
-        found = await database.first(COUNT_UNSEALED, after=after, last=last)
+        found = await database.first(TRAIL.count_unsealed, after=after, last=last)
         assert found is not None
         report.unsealed += found[0]
         report.oldest_unsealed = min(filter(None, (report.oldest_unsealed, found[1])), default=None)

@@ -159,6 +159,8 @@ def _name_media_type(answer: dict[str, Any], status: int, operation: Operation) 
     elif status < 300 and operation.media_type is not None:
         kind = "string" if operation.media_type.startswith("text/") else "object"
         answer["content"] = {operation.media_type: {"schema": {"type": kind}}}
+    elif status < 300 and operation.files:
+        answer["content"] |= {file: {"schema": {"type": "string"}} for file in operation.files}
 
 
 def _finish(entry: dict[str, Any], operation: Operation) -> None:

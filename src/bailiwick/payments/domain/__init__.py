@@ -1,0 +1,1 @@
+"""What a wallet is, how money moves, and what forbids it."""

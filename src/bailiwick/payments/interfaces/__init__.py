@@ -1,0 +1,1 @@
+"""How payments are reached from outside."""

@@ -1,0 +1,1 @@
+"""The tables of payments, as one Alembic branch."""
