@@ -99,6 +99,8 @@ app.add_typer(superuser, name="superuser", rich_help_panel="Look after it")
 app.add_typer(operations_cli.messages, name="messages", rich_help_panel="Look after it")
 app.add_typer(operations_cli.jobs, name="jobs", rich_help_panel="Look after it")
 app.add_typer(operations_cli.processes, name="processes", rich_help_panel="Look after it")
+app.add_typer(operations_cli.stock, name="stock", rich_help_panel="Look after it")
+app.add_typer(operations_cli.ledger, name="ledger", rich_help_panel="Look after it")
 app.add_typer(audit, name="audit", rich_help_panel="Look after it")
 
 Host = Annotated[str | None, typer.Option(help="Address to listen on.", show_default="http.host")]

@@ -1,4 +1,4 @@
-"""A small demo: a super admin, two people and their tasks, in an empty database."""
+"""A small demo: a super admin, two people and their tasks, and a shop, in an empty database."""
 
 import asyncio
 import secrets
@@ -7,6 +7,12 @@ from datetime import timedelta
 from sqlalchemy import select
 
 from bailiwick.backend import Backend
+from bailiwick.catalog.application.ports import CatalogPorts
+from bailiwick.catalog.application.products import AddProduct, OpenCategory, add_product, open_category
+from bailiwick.catalog.application.stock import MoveStock, move_stock
+from bailiwick.catalog.contract import StockMove
+from bailiwick.catalog.domain.category import CategoryDetails
+from bailiwick.catalog.domain.product import Assortment, Price, ProductDetails, Variant
 from bailiwick.identity.application.accounts import (
     CreateSuperAdmin,
     CreateUser,
@@ -18,6 +24,7 @@ from bailiwick.identity.domain.role import SUPER_ADMIN
 from bailiwick.identity.domain.user import User
 from bailiwick.identity.infrastructure.tables import users
 from bailiwick.kernel.application import EVERY_PERMISSION, Actor
+from bailiwick.kernel.money import Money
 from bailiwick.kernel.settings import Settings
 from bailiwick.tasks.application.ports import TasksPorts
 from bailiwick.tasks.application.tasks import CreateTask, create_task
@@ -33,6 +40,12 @@ TASKS = (
     ("Put it on PostgreSQL", TaskPriority.MEDIUM, TaskStatus.PENDING),
     ("Write a context of my own", TaskPriority.URGENT, TaskStatus.PENDING),
 )
+GOODS = (
+    ("Enamel mug", "Holds 350 ml, and does not break.", "MUG", {"BLUE": "blue", "RED": "red"}, 8900, 40),
+    ("Clay bowl", "Thrown by hand in Omaruru.", "BOWL", {"": "brown"}, 24500, 12),
+    ("Tea towel", "Linen, 50 by 70 cm.", "TOWEL", {"": "white"}, 6500, 100),
+)
+"""Each with its colours by the end of the SKU, its price in minor units, and how many there are."""
 ANYBODY = select(users.c.id).limit(1)
 
 
@@ -58,6 +71,8 @@ async def _seed(settings: Settings) -> str | None:
         for email, name in PEOPLE.items():
             command = CreateUser(email, name, by, password=theirs, must_change_password=False)
             await _give_tasks(await create_user(command, ports), backend.provided(TasksPorts))
+        if "catalog" in settings.contexts:
+            await _open_shop(by, backend.provided(CatalogPorts), settings.payments.currency)
     return "\n".join(
         [
             "A small demo was added. These passwords are shown only now:",
@@ -73,3 +88,25 @@ async def _give_tasks(user: User, ports: TasksPorts) -> None:
         due = ports.clock() + timedelta(days=days)
         details = TaskDetails(title=title, priority=priority, due_at=due)
         await create_task(CreateTask(details, by, status), ports)
+
+
+async def _open_shop(by: Actor, ports: CatalogPorts, currency: str) -> None:
+    kitchen = CategoryDetails(name="Kitchen", slug="kitchen")
+    category = await open_category(OpenCategory(kitchen, by), ports)
+    for name, description, code, colours, amount, count in GOODS:
+        variants = tuple(
+            Variant(sku=f"{code}-{end}".strip("-"), title=colour, options={"colour": colour})
+            for end, colour in colours.items()
+        )
+        prices = tuple(Price(variant.sku, Money(amount, currency)) for variant in variants)
+        details = ProductDetails(
+            name=name,
+            description=description,
+            category_id=category.id,
+            attributes={"colour": list(colours.values())},
+        )
+        wares = Assortment(variants=variants, prices=prices)
+        product = await add_product(AddProduct(details, wares, by), ports)
+        for sku in product.skus:
+            command = MoveStock(product.id, sku, StockMove.RECEIVE, count, "", by)
+            await move_stock(command, ports)

@@ -1,8 +1,9 @@
-"""The commands `bailiwick messages`, `bailiwick jobs` and `bailiwick worker`, for whoever looks after it."""
+"""The commands of whoever looks after it: messages, jobs, processes, the stock, and workers."""
 
 import os
 import sys
 from collections.abc import Awaitable, Callable
+from functools import partial
 from importlib import import_module
 from typing import Annotated, Any
 
@@ -10,6 +11,8 @@ import typer
 
 Id = Annotated[str, typer.Argument(help="The id, or 4 or more digits of its beginning or end.")]
 Queue = Annotated[str, typer.Argument(help="The queue, as `queues` shows it.", show_default=False)]
+PATIENCE = 120.0
+"""Seconds that a statement of a long proof may take."""
 AsJson = Annotated[bool, typer.Option("--json", help="For machines.")]
 
 
@@ -24,6 +27,11 @@ def _settings() -> Any:
 
 def _ask(what: str, act: Callable[[Any], Awaitable[Any]]) -> Any:
     """What `act` finds or does with the console of this installation, on the record as `what`."""
+    return _ask_all(what, lambda backend: act(backend.console()))
+
+
+def _ask_all(what: str, act: Callable[[Any], Awaitable[Any]]) -> Any:
+    """The same with the whole backend: for what a context has to say."""
     backend = _load("bailiwick.backend:Backend").build(_settings())
     uncontended = _load("bailiwick.kernel.contention:uncontended")
 
@@ -32,8 +40,7 @@ def _ask(what: str, act: Callable[[Any], Awaitable[Any]]) -> Any:
         run_id = f"cli-{os.getpid()}-{os.urandom(4).hex()}"
         _load("bailiwick.kernel.application:cause").set(cause(run_id, address=_operator(), what=what))
         async with backend.opened():
-            console = backend.console()
-            return await uncontended(lambda: act(console), again=12, pause=0.01)
+            return await uncontended(lambda: act(backend), again=12, pause=0.01)
 
     return _load("asyncio:run")(run())
 
@@ -240,6 +247,72 @@ def retry_process(id: Id) -> None:
 
 async def _process(console: Any, id: str) -> Any:
     return await _load("bailiwick.kernel.operations.processes:process_id_from")(console.database, id)
+
+
+stock = typer.Typer(
+    rich_markup_mode=None, help="The stock of the catalogue, counted anew.", no_args_is_help=True
+)
+
+
+# An only command would take the place of its group.
+@stock.callback()
+def _stock() -> None: ...
+
+
+@stock.command()
+def recount(
+    repair: Annotated[
+        bool, typer.Option("--repair", help="Have the stock say what its movements and reservations say.")
+    ] = False,
+) -> None:
+    """Prove that the stock is what its movements made it, and that what is reserved is in open reservations.
+
+    Prints each difference. Exit code 1 if one was not mended. It may run beside everything else.
+    """
+    if "catalog" not in _settings().contexts:
+        raise typer.BadParameter("this process carries no catalogue; ask where `contexts` names it")
+    counted = _load("bailiwick.catalog.interfaces.cli:recounted")
+    ports = _load("bailiwick.catalog.application.ports:CatalogPorts")
+
+    async def act(backend: Any) -> bool:
+        mend = backend.provided(ports) if repair else None
+        well: bool = await counted(backend.platform.database, typer.echo, partial(typer.echo, err=True), mend)
+        return well
+
+    if not _ask_all("cli.stock.recount", act):
+        raise typer.Exit(1)
+
+
+ledger = typer.Typer(
+    rich_markup_mode=None, help="Wallets and the journals between them.", no_args_is_help=True
+)
+
+
+@ledger.command()
+def prove(
+    full: Annotated[bool, typer.Option("--full", help="From the first journal on.")] = False,
+) -> None:
+    """Prove that balances are the sums of their entries, journals balanced, and the chain of seals unbroken.
+
+    It goes on from where the books last held, and may run beside everything else. Exit code 1 if they do not.
+    """
+    settings = _settings()
+    if "payments" not in settings.contexts:
+        raise typer.BadParameter("this process carries no payments; ask where `contexts` names them")
+    patient = settings.database.model_copy(update={"statement_timeout": PATIENCE})
+    database = _load("bailiwick.backend:open_database")(settings.model_copy(update={"database": patient}))
+    clock, proved = _load("bailiwick.backend:utc_now"), _load("bailiwick.payments.interfaces.cli:proved")
+
+    async def run() -> bool:
+        await database.open()
+        try:
+            held: bool = await proved(database, clock, typer.echo, partial(typer.echo, err=True), full=full)
+            return held
+        finally:
+            await database.close()
+
+    if not _load("asyncio:run")(run()):
+        raise typer.Exit(1)
 
 
 def worker() -> None:

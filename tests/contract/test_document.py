@@ -13,6 +13,7 @@ from bailiwick.backend import Backend
 from bailiwick.kernel.settings import Settings
 from bailiwick.kernel.settings.sections import Database
 from bailiwick.main import openapi_document
+from tests.policy.requests import places
 from tests.policy.scene import Stage, staged
 
 SERVER_OWNED = {
@@ -76,8 +77,11 @@ async def stage(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stage
 async def asked(stage: Stage, method: str, path: str, **options: Any) -> httpx.Response:
     """Ask as a super admin, about their own things."""
     scene = await stage.scene("super_admin", "own")
-    known = {"user_id": scene.target, "task_id": scene.task, "session_id": scene.session_id, "role": "staff"}
-    known |= {"id": scene.work["jobs"], "queue": "policy", "reader": scene.reader}
+    known = places(scene, path) | {"role": "staff"}
+    known |= {"product_id": scene.goods["products"], "category_id": scene.goods["categories"]}
+    known |= {"reservation_id": scene.goods["reservations"], "coupon_id": scene.sales["coupon"]}
+    known |= {"order_id": scene.sales["paid"]}
+    known |= {f"{kind}_id": scene.purse[kind] for kind in ("wallet", "transfer", "hold", "scheduled")}
     transport = httpx.ASGITransport(app=stage.app)
     headers = {"Authorization": f"Bearer {scene.access_token}", **options.pop("headers", {})}
     async with httpx.AsyncClient(transport=transport, base_url="http://test", headers=headers) as client:

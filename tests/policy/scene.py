@@ -11,6 +11,7 @@ import httpx2 as httpx
 from uuid_utils.compat import uuid7
 
 from bailiwick.backend import Backend
+from bailiwick.catalog.application.ports import CatalogPorts
 from bailiwick.identity.application.ports import IdentityPorts, TokenKind
 from bailiwick.identity.application.sign_in import begin_session
 from bailiwick.identity.domain.link import Link, LinkId, LinkPurpose
@@ -23,9 +24,11 @@ from bailiwick.kernel.settings import Settings
 from bailiwick.kernel.settings.sections import Argon2, Limits, Passwords
 from bailiwick.kernel.settings.sections import Database as DatabaseSettings
 from bailiwick.main import http_application
+from bailiwick.orders.application.ports import OrdersPorts
+from bailiwick.payments.application.ports import PaymentsPorts
 from bailiwick.tasks.application.ports import TasksPorts
 from bailiwick.tasks.domain.task import Task, TaskDetails, TaskId
-from tests.policy import work
+from tests.policy import goods, purse, sales, work
 
 PASSWORD = "zebra quilts in april"
 ANOTHER = "lanterns beside a quiet lake"
@@ -57,6 +60,9 @@ class Scene:
     verify_token: str
     work: Mapping[str, UUID]
     reader: str
+    goods: Mapping[str, UUID]
+    purse: Mapping[str, UUID]
+    sales: Mapping[str, UUID]
 
     @property
     def task(self) -> UUID:
@@ -68,6 +74,8 @@ class Scene:
 
     async def ask(self, method: str, path: str, body: dict[str, Any] | None) -> httpx.Response:
         headers = {"Authorization": f"Bearer {self.access_token}"} if self.role else {}
+        if method == "POST":
+            headers["Idempotency-Key"] = uuid7().hex
         transport = httpx.ASGITransport(app=self.app, client=FAR)
         async with httpx.AsyncClient(transport=transport, base_url="http://test", headers=headers) as client:
             return await client.request(method, path, json=body)
@@ -81,6 +89,9 @@ class Stage:
         self.app = http_application(backend)
         self._identity = backend.provided(IdentityPorts)
         self._tasks = backend.provided(TasksPorts)
+        self._catalog = backend.provided(CatalogPorts)
+        self._payments = backend.provided(PaymentsPorts)
+        self._orders = backend.provided(OrdersPorts)
 
     async def scene(self, role: str | None, about: str) -> Scene:
         ports, now = self._identity, self._identity.clock()
@@ -123,6 +134,9 @@ class Stage:
             verify_token=seal(TokenKind.VERIFY, verify.id, verify.seed),
             work=await work.left(self.backend.platform.database, about),
             reader=await work.reader(self.backend.platform.database, about),
+            goods=await goods.stocked(self._catalog, about),
+            purse=await purse.filled(self._payments, caller.id, other.id, about),
+            sales=await sales.made(self._orders, self._catalog, caller.id, other.id, about),
         )
 
     def _person(self, role: str, now: datetime) -> User:

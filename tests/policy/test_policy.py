@@ -125,13 +125,14 @@ class CarelessUnitOfWork(SqlTasksUnitOfWork):
 
 
 def without_the_owner_in_commands(modules: tuple[Module, ...]) -> tuple[Module, ...]:
-    *others, tasks = modules
+    [tasks] = [module for module in modules if module.name == "tasks"]
     [ports] = tasks.provides
     assert isinstance(ports, TasksPorts)
     unit = ports.uow()
     assert isinstance(unit, SqlTasksUnitOfWork)
     careless = dataclasses.replace(ports, uow=lambda: CarelessUnitOfWork(unit.database))
-    return (*others, dataclasses.replace(tasks, provides=(careless,)))
+    changed = dataclasses.replace(tasks, provides=(careless,))
+    return tuple(changed if module is tasks else module for module in modules)
 
 
 async def read_of_anybody(task_id: TaskId, actor: Actor, database: Database, ports: TasksPorts) -> TaskView:
@@ -140,7 +141,7 @@ async def read_of_anybody(task_id: TaskId, actor: Actor, database: Database, por
 
 
 def without_the_owner_in_a_query(modules: tuple[Module, ...]) -> tuple[Module, ...]:
-    *others, tasks = modules
+    [tasks] = [module for module in modules if module.name == "tasks"]
     router = Router("tasks", prefix="/api/v1/tasks")
     router.operations = [
         dataclasses.replace(operation, endpoint=read_of_anybody)
@@ -148,7 +149,8 @@ def without_the_owner_in_a_query(modules: tuple[Module, ...]) -> tuple[Module, .
         else operation
         for operation in tasks.routers[0].operations
     ]
-    return (*others, dataclasses.replace(tasks, routers=(router,)))
+    changed = dataclasses.replace(tasks, routers=(router,))
+    return tuple(changed if module is tasks else module for module in modules)
 
 
 async def test_a_command_that_forgets_the_owner_is_noticed(sqlite_url: str) -> None:

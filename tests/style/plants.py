@@ -32,6 +32,7 @@ VIOLATIONS: dict[str, list[Files]] = {
     ],
     "only_the_kernel_commits": [
         {HANDLER: "await connection.commit()"},
+        {HANDLER: "await ports.connection.commit()"},
         {HANDLER: "await uow.rollback()"},
         {HTTP: "await uow.commit(order)"},
         {"src/bailiwick/main.py": "session.commit()"},
@@ -153,6 +154,7 @@ RIGHT: dict[str, Files] = {
     },
     "only_the_kernel_commits": {
         HANDLER: "async def place_order(command, ports):\n    return await uow.commit(order)",
+        "src/bailiwick/orders/application/processes.py": "await ports.catalog().commit(reservation)",
         "src/bailiwick/kernel/database/unit_of_work.py": "connection.commit()",
     },
     "units_of_work_await_nothing_else": {

@@ -66,7 +66,7 @@ class Settings(Section):
         [], "Earlier values of `secret_key`: they still verify, never sign."
     )
     contexts: Annotated[Lines, AfterValidator(forms.names)] = key(
-        ["identity", "profiles", "tasks"],
+        ["identity", "profiles", "tasks", "payments", "catalog", "orders"],
         "Bounded contexts that this process carries; your own by package, such as `acme.invoices`.",
     )
     remotes: Addresses = key(

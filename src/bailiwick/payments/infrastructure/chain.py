@@ -1,4 +1,4 @@
-"""The chain of the ledger: a seal covers a journal with its entries in one canonical form, and all seals before.
+"""The chain of the ledger: a seal covers a journal with its entries in one form, and all seals before it.
 
 Anybody can recompute it with SHA-256 alone. Texts stand behind their length and a colon, what is missing is
 `-`, ids are 32 digits, times are UTC to the microsecond; an entry tells its time only where that is another

@@ -1,4 +1,4 @@
-"""The routes that explain a wallet: statement (JSON, CSV, PDF), balance at a time, and why it is what it is."""
+"""The routes that explain a wallet: statement (JSON, CSV, PDF), balance at a time, why it is what it is."""
 
 import asyncio
 import base64
