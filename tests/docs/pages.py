@@ -38,4 +38,4 @@ def commands(page: Path) -> Iterator[str]:
     lines = [line for _, text in FENCED.findall(page.read_text()) for line in text.splitlines()]
     for line in [*names(page), *lines]:
         if match := re.match(r"(?:\w+=\S+ )*bailiwick ([a-z].*)", line):
-            yield match[1].partition("#")[0].strip()
+            yield re.split("[#|]", match[1])[0].strip()

@@ -5,11 +5,16 @@ import re
 import subprocess
 from pathlib import Path
 
+from bailiwick.catalog import contract as catalog
 from bailiwick.identity import contract as identity
+from bailiwick.kernel.domain import Event
 from bailiwick.kernel.live.connection import End
 from bailiwick.kernel.live.news import public_name
 from bailiwick.kernel.live.socket import CODES
 from bailiwick.kernel.messaging.outbox import event_type
+from bailiwick.orders import contract as orders
+from bailiwick.payments import contract as payments
+from bailiwick.profiles import contract as profiles
 from bailiwick.tasks import contract as tasks
 from tests.docs.pages import ROOT, blocks
 from tests.docs.running import running
@@ -37,7 +42,14 @@ def test_every_reason_and_its_code_is_in_the_table() -> None:
 
 
 def test_every_event_that_users_hear_of_is_named() -> None:
-    kinds = [*tasks.TaskEvent.__subclasses__(), *identity.AccessEvent.__subclasses__()]
-    assert {public_name(event_type(kind)) for kind in kinds} == set(
-        re.findall(r"`((?:tasks|identity)\.\w+_\w+)`", TEXT.partition("## A stream")[0])
+    contracts = (identity, profiles, tasks, payments, catalog, orders)
+    kinds = [kind for contract in contracts for kind in vars(contract).values() if is_heard_of(kind)]
+    bases = {base for kind in kinds for base in kind.__bases__}
+    assert {public_name(event_type(kind)) for kind in kinds if kind not in bases} == set(
+        re.findall(r"`([a-z]+\.\w+_\w+)`", TEXT.partition("## A stream")[0])
     )
+
+
+def is_heard_of(kind: object) -> bool:
+    """Whether it is an event that says whom it concerns."""
+    return isinstance(kind, type) and issubclass(kind, Event) and kind.audience is not Event.audience

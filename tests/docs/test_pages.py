@@ -1,6 +1,7 @@
 """The documents name only what exists: pages, commands, settings, files, tables."""
 
 import re
+from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -8,13 +9,33 @@ from urllib.parse import urlsplit
 import pytest
 from typer.testing import CliRunner
 
+from bailiwick.backend import Backend
+from bailiwick.catalog.infrastructure.tables import metadata as goods
 from bailiwick.cli import app
 from bailiwick.kernel import observability
+from bailiwick.kernel.domain import Event
+from bailiwick.kernel.live.news import public_name
+from bailiwick.kernel.messaging.outbox import event_type
 from bailiwick.kernel.messaging.tables import metadata
+from bailiwick.kernel.module import Module
 from bailiwick.kernel.operations import console
 from bailiwick.kernel.settings import Settings, sources
 from bailiwick.kernel.settings.keys import keys_of
+from bailiwick.payments.infrastructure import proof
+from bailiwick.payments.infrastructure.tables import metadata as books
 from tests.docs.pages import PAGES, ROOT, blocks, commands, headings, links, names
+
+
+def names_of(module: Module) -> Iterator[str]:
+    """What a context calls its permissions, events, processes, queues and schedules."""
+    yield from module.permissions
+    yield from (handler.process.name for handler in module.processes)
+    yield from (handler.kind.queue for handler in module.jobs)
+    yield from (schedule.name for schedule in module.schedules)
+    contract = vars(import_module(f"bailiwick.{module.name}.contract")).values()
+    events = (kind for kind in contract if isinstance(kind, type) and issubclass(kind, Event))
+    yield from (public_name(event_type(kind)) for kind in events)
+
 
 KEYS = list(keys_of(Settings))
 SETTINGS = {key.name for key in KEYS}
@@ -24,6 +45,8 @@ VARIABLES = {name for key in KEYS for name in (key.environment, key.alias)} | {
 }
 SECTIONS = {key.path[0] for key in KEYS if len(key.path) > 1}
 COMMANDS = sorted({command for page in PAGES for command in commands(page)})
+NAMED = {name for module in Backend.build(Settings()).modules for name in names_of(module)}
+DAMAGED = "ledger_does_not_hold"  # the event in the log
 ON_EACH_PAGE = pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 
 
@@ -59,7 +82,7 @@ def test_every_setting_in_the_documents_exists(page: Path) -> None:
     variables = set(re.findall(r"\b(?:BAILIWICK_\w*[A-Z]|[A-Z]+_URL|SECRET_KEY)\b", text))
     assert variables <= VARIABLES
     dotted = {match[0] for name in names(page) if (match := re.match(r"[a-z_]+\.[a-z_0-9]+\b(?!\.)", name))}
-    assert {name for name in dotted if name.partition(".")[0] in SECTIONS} <= SETTINGS
+    assert {name for name in dotted if name.partition(".")[0] in SECTIONS} <= SETTINGS | NAMED
 
 
 def test_the_examples_of_running_it_are_settings() -> None:
@@ -68,10 +91,14 @@ def test_the_examples_of_running_it_are_settings() -> None:
 
 
 def test_every_name_on_the_page_for_operators_exists() -> None:
-    """A name is a setting, a table or column of the outbox, a metric, a permission, or can be imported."""
-    columns = {column.name for table in metadata.tables.values() for column in table.columns}
-    known = SETTINGS | set(metadata.tables) | columns | set(dir(observability))
-    known |= {console.READ, console.MANAGE}
+    """A name is a setting, a table or column, a metric, work, a permission, or can be imported."""
+    tables = {**metadata.tables, **books.tables, **goods.tables}
+    columns = {column.name for table in tables.values() for column in table.columns}
+    known = SETTINGS | set(tables) | columns | set(dir(observability))
+    known |= {console.READ, console.MANAGE, DAMAGED} | NAMED
+    known |= {
+        family.name for gauge in (proof.ledger_holds, proof.ledger_held_at) for family in gauge.describe()
+    }
     for name in names(ROOT / "docs/operations.md"):
         if not re.fullmatch(r"[a-z_]+(?:[._][a-z_]+)+", name) or name in known:
             continue
