@@ -253,6 +253,19 @@ async def test_books_that_do_not_hold_are_not_remembered_as_proved(
     assert (await prover.checkpoint()).position == 10
 
 
+async def test_old_damage_that_was_found_once_is_found_until_it_is_mended(
+    books: Books, prover: Prover, database_url: str
+) -> None:
+    people = await town(books)
+    await prover.prove()
+    await script(database_url, *written(database_url, people, JOURNAL))
+    assert (await prover.prove()).damaged == 0
+    assert (await prover.prove(full=True)).damaged
+    for _ in range(2):
+        assert (await prover.prove()).damaged
+    assert (await prover.checkpoint()).damages
+
+
 async def test_a_chain_that_was_made_anew_is_another_one(
     books: Books, prover: Prover, database_url: str
 ) -> None:

@@ -163,7 +163,8 @@ class Wallet(Aggregate):
     def _must_have(self, money: Money) -> None:
         if self.available is not None and money.amount > self.available:
             available = max(0, self.available)
-            raise InsufficientBalance("there is too little in the wallet", available=available)
+            left = Money(available, self.currency)
+            raise InsufficientBalance(f"there is too little in the wallet: {left}", available=available)
 
     def _spend_of_the_day(self, amount: int, limit: int, today: date) -> None:
         spent = self.spent if self.spent_on == today else 0

@@ -135,6 +135,8 @@ class Prover:
             writes.append([Write(_ADD[dialect], {"sums": rows})])
         if damages:
             writes = [[Write(_FAILED, {"found": damages, "now": now})]]
+            if full:  # what was proved before does not hold: until it does, every proof finds that out
+                writes = [[Write(_BEGIN_AGAIN, {"found": damages, "now": now}), Write(_FORGET, {})]]
         reached("proof.before_write")
         with suppress(Contention):  # then somebody else has proved as much meanwhile
             await self._database.write(*writes)
@@ -280,6 +282,7 @@ _HELD = (
     )
 )
 _FAILED = update(checkpoints).values(looked_at=_now, damages=bindparam("found", type_=Integer))
+_BEGIN_AGAIN = _FAILED.values(position=0, digest=GENESIS)
 _FORGET = delete(proved_sums)
 
 _DIGEST = select(seals.c.digest).where(seals.c.position == bindparam("position", type_=BigInteger))
