@@ -45,6 +45,7 @@ EDGE: dict[str, tuple[int, str]] = {
     "precondition_required": (428, "This server wants `If-Match` with every change of a versioned thing."),
     "too_many": (429, "Asked too often. Wait for `Retry-After` seconds."),
     "internal_error": (500, "Something went wrong on our side; it has been logged."),
+    "pdf_not_available": (501, "This server cannot make PDF files: its extra `pdf` is not installed."),
     "unavailable": (503, "Something we depend on does not answer. Wait for `Retry-After` seconds."),
 }
 

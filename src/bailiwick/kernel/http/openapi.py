@@ -133,13 +133,20 @@ def _route(operation: Operation, provided: Collection[Any]) -> APIRoute:
     )
 
 
+def _names_something(operation: Operation) -> bool:
+    """Whether the body says by its id what there may not be."""
+    hints = get_type_hints(operation.endpoint)
+    bodies = (kind for kind in hints.values() if isinstance(kind, type) and issubclass(kind, BaseModel))
+    return any("'format': 'uuid'" in str(body.model_json_schema()) for body in bodies)
+
+
 def _statuses(operation: Operation) -> list[int]:
     statuses = {429, 503}
     if not operation.public:
         statuses |= {401, 403}
     if operation.method != "GET":
         statuses |= {400, 409, 413, 415, 422}
-    if "{" in operation.path:
+    if "{" in operation.path or _names_something(operation):
         statuses |= {404, 422}
     if operation.listing is not None or operation.media_type == EVENTS:
         statuses |= {400, 422}
