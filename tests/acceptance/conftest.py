@@ -1,32 +1,39 @@
 """Servers to talk to: one for each database and way to register, shared by all tests of a process."""
 
+import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 
 import pytest
 
 from bailiwick.kernel.testing import create_database, drop_database
 from tests.acceptance.server import Server, serving
-from tests.acceptance.split import TRANSPORTS, split
+from tests.acceptance.split import HALVES, SHOPS, TRANSPORTS, split
 
 
 @pytest.fixture(scope="session", params=["sqlite", "postgresql", *TRANSPORTS])
 def server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """Two workers, where who registers is signed in at once; or two processes of two workers each."""
+    """Two workers, where who registers is signed in at once; or two processes of two workers each.
+
+    Tests that name them may also have the shop apart: catalog, payments and orders are processes then.
+    """
     if request.param == "sqlite":
         with serving(f"sqlite:///{tmp_path_factory.mktemp('acceptance') / 'bailiwick.db'}") as running:
             yield running
         return
     postgres: str = request.getfixturevalue("postgres")
-    with a_database(postgres) as url:
-        if request.param == "postgresql":
-            with serving(url) as running:
-                yield running
-            return
-        transport = TRANSPORTS[request.param]
-        told = transport.settings(request.getfixturevalue(transport.server))
-        with a_database(postgres) as another, split(url, another, **told) as halves:
-            yield halves
+    if request.param == "postgresql":
+        with a_database(postgres) as url, serving(url) as running:
+            yield running
+        return
+    transport = TRANSPORTS[request.param.removesuffix(" apart")]
+    parts = SHOPS if request.param.endswith(" apart") else HALVES
+    told = transport.settings(request.getfixturevalue(transport.server))
+    told["BAILIWICK_TRANSPORT__PREFIX"] = f"{request.param}-{os.getpid()}".replace(" ", "-")
+    with ExitStack() as databases:
+        urls = [databases.enter_context(a_database(postgres)) for _ in parts]
+        with split(parts, urls, **told) as whole:
+            yield whole
 
 
 @contextmanager

@@ -3,18 +3,30 @@
 import asyncio
 import re
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 
 from bailiwick.kernel.testing import LOOPBACK
 
-OF_IDENTITY = re.compile(r"/api/v1/(auth|users)(/|\?|$)|/\.well-known/")
+PATHS = {
+    "identity": "auth|users",
+    "catalog": "products|categories|stock|reservations",
+    "payments": "wallets|deposits|withdrawals|conversions|transfers|scheduled-transfers|holds",
+    "orders": "cart|orders|coupons|stream|socket",
+}
+"""What each context has of its own. The news of the process with the orders are what is listened to."""
 LONGEST_HEAD = 65_536
 CONNECTION = re.compile(rb"\r\n(?:connection|keep-alive):[^\r]*", re.IGNORECASE)
 
 
-def port_of(path: str, identity: int, rest: int) -> int:
-    return identity if OF_IDENTITY.match(path) else rest
+def port_of(path: str, ports: Mapping[str, int]) -> int:
+    """`ports` tells where each context is; what belongs to none is asked where the tasks are."""
+    if path.startswith("/.well-known/"):
+        return ports["identity"]
+    for context, names in PATHS.items():
+        if re.match(rf"/api/v1/({names})(/|\?|$)", path):
+            return ports[context]
+    return ports["tasks"]
 
 
 async def pipe(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -39,19 +51,26 @@ class Gateway:
 
     def __init__(self, route: Callable[[str], int]) -> None:
         self._route = route
+        # The loop forgets who waits for an answer once whoever asked is gone.
+        self.serving: set[asyncio.Task[None]] = set()
 
-    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.ensure_future(self._serve(reader, writer))
+        self.serving.add(task)
+        task.add_done_callback(self.serving.discard)
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             head = await once(reader)
             path = head.split(b" ", 2)[1].decode()
             there, back = await asyncio.open_connection(LOOPBACK, self._route(path), limit=LONGEST_HEAD)
+            back.write(head)
+            sending = asyncio.ensure_future(pipe(reader, back))
             try:
-                back.write(head)
-                sending = asyncio.ensure_future(pipe(reader, back))
                 writer.write(await once(there))
                 await pipe(there, writer)
-                sending.cancel()
             finally:
+                sending.cancel()
                 back.close()
         except (ConnectionError, asyncio.IncompleteReadError):
             pass  # whoever asked sees the connection end, as behind any proxy
@@ -60,24 +79,29 @@ class Gateway:
 
 
 @contextmanager
-def gateway(identity: int, rest: int) -> Iterator[int]:
-    """The port of a gateway to the servers at these ports. It runs in a thread of this process."""
+def gateway(ports: Mapping[str, int]) -> Iterator[int]:
+    """The port of a gateway to the contexts at these ports. It runs in a thread of this process."""
     loop, ready = asyncio.new_event_loop(), threading.Event()
-    ports: list[int] = []
+    own: list[int] = []
 
     async def run(stop: asyncio.Event) -> None:
-        served = Gateway(lambda path: port_of(path, identity, rest)).serve
-        async with await asyncio.start_server(served, LOOPBACK, 0, limit=LONGEST_HEAD, backlog=512) as server:
-            ports.append(server.sockets[0].getsockname()[1])
+        gate = Gateway(lambda path: port_of(path, ports))
+        async with await asyncio.start_server(
+            gate.serve, LOOPBACK, 0, limit=LONGEST_HEAD, backlog=512
+        ) as server:
+            own.append(server.sockets[0].getsockname()[1])
             ready.set()
             await stop.wait()
+            for task in gate.serving:
+                task.cancel()
+            await asyncio.gather(*gate.serving, return_exceptions=True)
 
     stop = asyncio.Event()
     thread = threading.Thread(target=loop.run_until_complete, args=[run(stop)], daemon=True)
     thread.start()
     assert ready.wait(10)
     try:
-        yield ports[0]
+        yield own[0]
     finally:
         loop.call_soon_threadsafe(stop.set)
         thread.join(10)

@@ -9,7 +9,7 @@ from uuid import uuid4
 
 import httpx2 as httpx
 
-from tests.acceptance.server import PASSWORD, Server, command, until
+from tests.acceptance.server import PASSWORD, PLAIN, Server, command, until
 
 WITHIN = 1.0
 """Seconds in which every worker must know what was revoked."""
@@ -91,7 +91,9 @@ def at_once(server: Server, requests: Sequence[dict[str, Any]]) -> list[httpx.Re
 
     async def send() -> list[httpx.Response]:
         limits = httpx.Limits(max_connections=len(requests), max_keepalive_connections=0)
-        async with httpx.AsyncClient(base_url=f"{server.url}/api/v1", timeout=120, limits=limits) as client:
+        async with httpx.AsyncClient(
+            base_url=f"{server.url}/api/v1", timeout=120, limits=limits, verify=PLAIN
+        ) as client:
             return list(await asyncio.gather(*(client.request(**request) for request in requests)))
 
     return asyncio.run(send())

@@ -6,10 +6,9 @@ import signal
 import socket as sockets
 import time
 from collections.abc import AsyncIterator, Iterator
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from contextlib import AsyncExitStack, suppress
 from typing import Any
 
-import httpx2 as httpx
 import pytest
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
@@ -18,6 +17,7 @@ from bailiwick.kernel.testing import LOOPBACK
 from tests.acceptance.conftest import a_database
 from tests.acceptance.people import WITHIN, Person, joined, post
 from tests.acceptance.server import ANOTHER, Server, serving
+from tests.acceptance.streams import stream, the_next
 
 CONNECTIONS = 8
 """Enough to meet both workers."""
@@ -46,24 +46,6 @@ def socket(person: Person, after: str = "", **options: Any) -> connect:
     return connect(address, **options)
 
 
-@asynccontextmanager
-async def stream(person: Person, after: str = "") -> AsyncIterator[AsyncIterator[dict[str, Any]]]:
-    """What a stream of server-sent events tells."""
-    headers = {"Authorization": f"Bearer {person.access_token}", "Last-Event-ID": after}
-    async with (
-        httpx.AsyncClient(base_url=f"{person.server.url}/api/v1", timeout=30) as client,
-        client.stream("GET", "/stream", headers=headers) as answer,
-    ):
-        assert answer.status_code == 200
-
-        async def told() -> AsyncIterator[dict[str, Any]]:
-            async for line in answer.aiter_lines():
-                if line.startswith("data: "):
-                    yield json.loads(line[6:])
-
-        yield told()
-
-
 async def told(line: ClientConnection, *, answers: bool = True) -> AsyncIterator[dict[str, Any]]:
     """What a socket tells until it is closed. Pings are answered, if wanted."""
     with suppress(ConnectionClosed):
@@ -72,14 +54,6 @@ async def told(line: ClientConnection, *, answers: bool = True) -> AsyncIterator
             if answers and message["type"] == "ping":
                 await line.send('{"type":"pong"}')
             yield message
-
-
-async def the_next(messages: AsyncIterator[dict[str, Any]], kind: str, within: float = 3) -> dict[str, Any]:
-    async with asyncio.timeout(within):
-        async for message in messages:
-            if message["type"] == kind:
-                return message
-    raise AssertionError(f"no {kind}")
 
 
 def new_task(person: Person, title: str = "Feed the cat") -> str:

@@ -9,15 +9,15 @@ import httpx2 as httpx
 import pytest
 
 from bailiwick.kernel.testing import create_database, drop_database
-from tests.acceptance.gateway import port_of
+from tests.acceptance.gateway import PATHS, port_of
 from tests.acceptance.people import PROBES, WITHIN, Person, a_registration, at_once, joined, post
 from tests.acceptance.server import ANOTHER, PASSWORD, Server, until
-from tests.acceptance.split import SERVICE_TOKEN, Split, split
+from tests.acceptance.split import HALVES, SERVICE_TOKEN, Split, split
 
 
 @pytest.fixture(scope="module")
 def halves(postgres: str) -> Iterator[Split]:
-    with two_databases(postgres) as urls, split(*urls) as running:
+    with two_databases(postgres) as urls, split(HALVES, urls) as running:
         yield running
 
 
@@ -49,11 +49,17 @@ def test_each_process_carries_only_its_own(halves: Split) -> None:
     def status(server: Server, path: str) -> int:
         return httpx.get(f"{server.url}{path}").status_code
 
-    assert (status(halves.identity, "/api/v1/users/me"), status(halves.rest, "/api/v1/users/me")) == (
+    assert (
+        status(halves.carrier("identity"), "/api/v1/users/me"),
+        status(halves.carrier("tasks"), "/api/v1/users/me"),
+    ) == (
         401,
         404,
     )
-    assert (status(halves.identity, "/api/v1/tasks"), status(halves.rest, "/api/v1/tasks")) == (404, 401)
+    assert (
+        status(halves.carrier("identity"), "/api/v1/tasks"),
+        status(halves.carrier("tasks"), "/api/v1/tasks"),
+    ) == (404, 401)
     assert status(halves, "/.well-known/jwks.json") == 200
 
 
@@ -62,7 +68,7 @@ def test_a_profile_made_on_the_first_read_asks_identity_who_that_is(halves: Spli
     profile = ada.ask("GET", "/profiles/me")
     assert profile.status_code == 200, profile.text
     assert profile.json()["data"]["full_name"] == "Ada King"
-    until(lambda: '"route":"/contracts/identity/people"' in halves.identity.said, seconds=5)
+    until(lambda: '"route":"/contracts/identity/people"' in halves.carrier("identity").said, seconds=5)
 
 
 def test_a_username_that_profiles_refuses_is_refused_at_the_registration(halves: Split) -> None:
@@ -94,7 +100,7 @@ def test_a_changed_password_ends_other_sessions_there_and_keeps_this_one(halves:
 
 
 def test_strangers_do_not_see_that_contracts_are_there(halves: Split) -> None:
-    for server in (halves.identity, halves.rest):
+    for server in (halves.carrier("identity"), halves.carrier("tasks")):
         for headers in ({}, {"Authorization": f"Bearer {SERVICE_TOKEN[:-1]}"}):
             for context in ("identity", "profiles"):
                 url = f"{server.url}/contracts/{context}/people"
@@ -103,17 +109,14 @@ def test_strangers_do_not_see_that_contracts_are_there(halves: Split) -> None:
 
 
 def test_whoever_cannot_ask_identity_trusts_nobody_and_recovers_with_it(postgres: str) -> None:
-    with two_databases(postgres) as urls, split(*urls) as running:
+    with two_databases(postgres) as urls, split(HALVES, urls) as running:
         ada = joined(running)
         assert statuses_at_the_rest(ada) == {200}
-        running.identity.stop()
+        identity = running.carrier("identity")
+        identity.stop()
         until(lambda: statuses_at_the_rest(ada) == {503}, seconds=10)
-        again = Server(urls[0], running.identity.port, running.identity.changes)
-        try:
-            again.await_ready()
-            until(lambda: statuses_at_the_rest(ada) == {200}, seconds=10)
-        finally:
-            again.stop()
+        running.start_again("identity")
+        until(lambda: statuses_at_the_rest(ada) == {200}, seconds=10)
 
 
 @contextmanager
@@ -137,4 +140,4 @@ def two_databases(postgres: str) -> Iterator[tuple[str, str]]:
     ],
 )
 def test_the_gateway_routes_by_the_beginning_of_the_path(path: str, port: int) -> None:
-    assert port_of(path, identity=1, rest=2) == port
+    assert port_of(path, dict.fromkeys([*PATHS, "tasks"], 2) | {"identity": 1}) == port

@@ -1,0 +1,1 @@
+"""A context that sabotages the shop: for tests that must be seen to fail."""
