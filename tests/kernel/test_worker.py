@@ -73,6 +73,21 @@ async def test_an_event_that_nobody_reads_leaves_no_work(database: Database) -> 
     assert await left(database) == 0
 
 
+async def test_a_queue_with_one_too_many_at_work_takes_no_more(database: Database, watch: Watch) -> None:
+    """What goes on behind the same key begins before the one in front has left its place."""
+
+    async def hear(event: ShelfBuilt) -> None: ...
+
+    worker = subscribed(database, watch, hear=hear)
+    assert await worker.until_idle() == 0
+    [(queue, places)] = worker._places.items()
+    worker._busy[queue] = places + 1
+    await publish(database)
+    assert await worker.claim() == 0
+    worker._busy[queue] = 0
+    assert await worker.until_idle() == 1
+
+
 async def test_two_workers_at_once_have_one_effect_each(database: Database, watch: Watch) -> None:
     calls: Counter[str] = Counter()
     handlers = subscribe(database, copier=copying(database, calls))

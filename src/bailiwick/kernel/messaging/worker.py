@@ -139,7 +139,8 @@ class Worker:
     async def claim(self) -> int:
         """Take what is due and has a place, and start it. Returns how much that was."""
         assert self._claim is not None
-        free = {queue: places - self._busy[queue] for queue, places in self._places.items()}
+        # What goes on begins before the one in front has left its place: for a moment there is one too many.
+        free = {queue: max(0, places - self._busy[queue]) for queue, places in self._places.items()}
         if not any(free.values()):
             return 0
         now, limits = self._clock(), {f"free{i}": places for i, places in enumerate(free.values())}
