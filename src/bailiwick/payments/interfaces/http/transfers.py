@@ -136,7 +136,7 @@ async def transfer(body: TransferBody, actor: Actor, ports: PaymentsPorts) -> Jo
     return await make_transfer(MakeTransfer(body.transfer(), actor), ports)
 
 
-@router.post("/transfers/dry-run", view=TransferView.of, idempotent="required")
+@router.post("/transfers/dry-run", view=TransferView.of)
 async def try_transfer(body: TransferBody, actor: Actor, ports: PaymentsPorts) -> Journal:
     """What `POST /transfers` would answer to the same now. Nothing is stored; the id is of no use."""
     return await make_transfer(MakeTransfer(body.transfer(), actor, dry_run=True), ports)
