@@ -121,6 +121,10 @@ async def against_floor(session: Session, load: dict[str, Workload], names: list
             rows.append(row_of(check, rows[-1]["floor"]))
             show_row(rows[-1])
     report: dict[str, Any] = {"void": is_void(check), "ratios": rows, "rss_mb": product.worker_rss() / 2**20}
+    if "W3" in names:
+        beside = await session.beside_five(load["W3"], product, progress("W3′", pace.pairs))
+        rows.append(row_of(beside, "five"))
+        show_row(rows[-1])
     if "W4" in names:
         hot = await session.crowds(load["W4"], load["W3"], product, progress("W4", pace.pairs))
         rows.append(row_of(hot, "W3"))

@@ -116,13 +116,29 @@ class Session:
             first.name, first.meaning, *measures, pairs=self.pace.pairs, after_each=after_each
         )
 
+    async def beside_five(
+        self, workload: Workload, server: Server, after_each: Callable[[int], None]
+    ) -> Comparison:
+        """Transfers of clients against five statements in a transaction, without anything around them."""
+        clients = Clients(workload, server.port)
+        await clients.run(self.pace.warm_up)
+        with loop("bench.five", self._database()) as five:
+            return await compare(
+                f"{workload.name}′",
+                "beside five statements without HTTP",
+                partial(measure, clients, server, self.pace.slice),
+                partial(five, self.pace.slice),
+                pairs=self.pace.pairs,
+                after_each=after_each,
+            )
+
     async def logins(
         self, workload: Workload, server: Server, after_each: Callable[[int], None]
     ) -> Comparison:
         """Sign-ins of many clients against nothing but hashing, on the same core."""
         clients = Clients(workload, server.port, LOGIN_CLIENTS)
         await clients.run(self.pace.warm_up)
-        with hash_loop() as hashing:
+        with loop("bench.hash_loop") as hashing:
             return await compare(
                 workload.name,
                 workload.meaning,
@@ -142,10 +158,10 @@ async def measure(clients: Clients, server: Server, seconds: float) -> Slice:
 
 
 @contextmanager
-def hash_loop() -> Iterator[Callable[[float], Awaitable[Slice]]]:
-    """The loop of `bench.hash_loop` on the API's core, ready to run for some seconds at a time."""
+def loop(*module: str) -> Iterator[Callable[[float], Awaitable[Slice]]]:
+    """The loop of a module on the API's core, ready to run for some seconds at a time."""
     process = subprocess.Popen(
-        [sys.executable, "-m", "bench.hash_loop"],
+        [sys.executable, "-m", *module],
         env=clean_environment({}),
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
