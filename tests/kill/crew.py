@@ -94,14 +94,14 @@ class Crew:
         self._leaves(labourer)
         return time.monotonic() - ordered
 
-    def replace_dead(self) -> int:
+    def replace_dead(self, **changes: str) -> int:
         """Hire another for each that has killed itself. Returns how many had."""
         dead = [labourer for labourer in self.labourers if labourer.process.poll() is not None]
         for labourer in dead:
             assert labourer.process.returncode == -signal.SIGKILL, labourer.said[-2000:]
             self.kills[labourer.pid] = time.time()
             self._leaves(labourer)
-            self.hire()
+            self.hire(**changes)
         return len(dead)
 
     def dismiss(self, *, kill: bool = False) -> None:

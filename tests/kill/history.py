@@ -11,6 +11,10 @@ DEFINITE = range(200, 500)
 """Answers after which a client knows where it stands. Anything else, or none, is indeterminate."""
 
 
+READING = ("read", "look")
+"""Kinds that change nothing."""
+
+
 @dataclass
 class Answer:
     """One try: its status (0: none came, or not in time), what came, and after how many seconds."""
@@ -35,13 +39,17 @@ class Answer:
 
 @dataclass
 class Asked:
-    """One request that somebody wanted carried out, and every answer to it. `about` says what it changes."""
+    """One request that somebody wanted carried out, and every answer to it. `about` says what it changes.
+
+    `at` is when it was first sent, by the clock of the machine.
+    """
 
     number: int
     kind: str
     key: str
     about: str
     answers: list[Answer] = field(default_factory=list)
+    at: float = 0.0
 
     @property
     def last(self) -> Answer:
@@ -66,7 +74,7 @@ class Log:
 
     def intend(self, kind: str, key: str, about: str = "") -> int:
         self.count += 1
-        self._write({"asked": self.count, "kind": kind, "key": key, "about": about})
+        self._write({"asked": self.count, "kind": kind, "key": key, "about": about, "at": time.time()})
         return self.count
 
     def answered(self, number: int, status: int, body: str, seconds: float) -> None:
@@ -91,7 +99,8 @@ class History:
         asked: dict[int, Asked] = {}
         for line in map(json.loads, path.read_text().splitlines()):
             if "asked" in line:
-                asked[line["asked"]] = Asked(line["asked"], line["kind"], line["key"], line["about"])
+                number, kind, key, about = line["asked"], line["kind"], line["key"], line["about"]
+                asked[number] = Asked(number, kind, key, about, at=line["at"])
             else:
                 answer = Answer(line["status"], line["body"], line["seconds"], line["at"])
                 asked[line["answer"]].answers.append(answer)
@@ -107,7 +116,7 @@ class History:
     @property
     def acknowledged(self) -> list[Asked]:
         """What was carried out, as far as the client was told; reading is no change."""
-        return [asked for asked in self.asked if asked.kind != "read" and asked.succeeded]
+        return [asked for asked in self.asked if asked.kind not in READING and asked.succeeded]
 
     @property
     def indeterminate(self) -> list[Asked]:

@@ -18,7 +18,7 @@ from tests.style.source import ROOT
 
 ENOUGH_GRACE = {"BAILIWICK_SESSIONS__GRACE_SECONDS": "10"}
 """The most that can be set: a client must get its lost answer again although the server had to start anew."""
-CONTEXTS = "identity,profiles,tasks"
+CONTEXTS = "identity,profiles,tasks,payments,catalog,orders"
 
 
 class Mortal:
@@ -40,6 +40,12 @@ class Mortal:
         except BaseException:
             self.server.stop()
             raise
+
+    def start_again(self, **changes: str) -> None:
+        """With other settings."""
+        self._changes = self._changes | changes
+        self.kill_whole()
+        self.start()
 
     def workers(self) -> list[psutil.Process]:
         try:

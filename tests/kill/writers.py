@@ -7,7 +7,7 @@ import random
 import time
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 from uuid import uuid4
 
 import httpx2 as httpx
@@ -34,6 +34,9 @@ class Task:
 @dataclass
 class Writer:
     """One person with one session, doing one thing after the other until told to stop."""
+
+    asked_twice: ClassVar[tuple[str, ...]] = ("create", "refresh")
+    """What is now and then asked for once more although the answer is known."""
 
     client: httpx.AsyncClient
     log: Log
@@ -122,7 +125,7 @@ class Writer:
         """The definite answer, after as many tries as it takes; one in five is asked for once more."""
         number = self.log.intend(kind, key, about)
         deadline = time.monotonic() + LONGEST
-        wanted = 2 if kind in ("create", "refresh") and self.random.random() < 0.2 else 1
+        wanted = 2 if kind in self.asked_twice and self.random.random() < 0.2 else 1
         doubtful = False
         while True:
             answer = await self.attempt(number, method, path, **options)

@@ -5,10 +5,12 @@ import os
 import signal
 from collections.abc import Callable, Sequence
 from typing import Any
+from uuid import uuid4
 
 from bailiwick.kernel.database.statements import Write
 from bailiwick.kernel.failpoints import reached
 from bailiwick.kernel.http.authentication import Authentication
+from bailiwick.kernel.messaging.runs import Run
 from bailiwick.kernel.module import Module, Platform
 
 Phases = Sequence[Sequence[Write]]
@@ -134,6 +136,11 @@ def leaves_at_once(platform: Platform) -> None:
     asyncio.get_running_loop().call_later(0.5, lambda: signal.signal(signal.SIGTERM, leave))
 
 
+def forgets_its_keys(platform: Platform) -> None:
+    """A process has another key each time that it does the same step."""
+    Run.key_of = lambda self, step: uuid4()  # type: ignore[method-assign]
+
+
 PLANTS: dict[str, Callable[[Platform], None]] = {
     "forgets": forgets,
     "answer_apart": in_two(lambda table: table == "kernel_idempotency"),
@@ -144,4 +151,6 @@ PLANTS: dict[str, Callable[[Platform], None]] = {
     "leaves_transactions_open": leaves_transactions_open,
     "trusts_tokens": trusts_tokens,
     "leaves_at_once": leaves_at_once,
+    "wallets_apart": in_two(lambda table: table == "payments_wallet"),
+    "forgets_its_keys": forgets_its_keys,
 }
