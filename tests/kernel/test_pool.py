@@ -125,6 +125,16 @@ async def test_a_closed_or_unsound_line_is_never_lent_again() -> None:
     assert (first.closed, third in (first, second)) == (True, False)
 
 
+async def test_a_line_that_comes_back_after_the_end_is_closed() -> None:
+    exchange = Exchange(size=2)
+    early, late = [await exchange.pool.borrow() for _ in range(2)]
+    exchange.pool.give_back(early, sound=True)
+    exchange.pool.close()
+    assert exchange.open == 1
+    exchange.pool.give_back(late, sound=True)
+    assert exchange.open == 0
+
+
 async def test_what_nobody_needed_is_closed_and_the_rest_kept() -> None:
     exchange = Exchange(4)
     burst = [await exchange.pool.borrow() for _ in range(4)]

@@ -25,6 +25,7 @@ class Pool:
         self._turns: deque[asyncio.Future[None]] = deque()
         self.busy = 0
         self._fewest_idle = 0
+        self.closed = False
 
     @property
     def open(self) -> int:
@@ -57,8 +58,9 @@ class Pool:
             raise
 
     def give_back(self, connection: Any, *, sound: bool) -> None:
-        """Return a connection. One that is not `sound`, being cut off in the middle, is closed instead."""
-        if not sound:
+        """Return a connection. One that is not `sound`, being cut off in the middle, is closed instead, and so
+        is any that comes back late."""
+        if self.closed or not sound:
             connection.terminate()
         elif not connection.is_closed():
             self._idle.append(connection)
@@ -74,6 +76,7 @@ class Pool:
 
     def close(self) -> None:
         """Close what is idle. Nobody may borrow any more."""
+        self.closed = True
         while self._idle:
             self._idle.pop().terminate()
 

@@ -73,13 +73,18 @@ class PostgresDatabase:
             statement_cache_size=1024,
             server_settings=self._server_settings,
         )
-        await connection.set_type_codec(
-            "jsonb", schema="pg_catalog", encoder=str, decoder=orjson.loads, format="text"
-        )
+        try:
+            await connection.set_type_codec(
+                "jsonb", schema="pg_catalog", encoder=str, decoder=orjson.loads, format="text"
+            )
+        except BaseException:  # whoever waits for it may be cancelled; nobody else knows of it yet
+            connection.terminate()
+            raise
         return connection
 
     async def open(self) -> None:
         """Connections are opened when they are needed; here begins their pruning."""
+        self.pool.closed = False
         self._pruning = asyncio.ensure_future(self._prune())
 
     async def close(self) -> None:
