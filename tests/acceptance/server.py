@@ -124,10 +124,15 @@ class Server:
         return [line["text"] for line in lines if line.get("event") == "mail" and line["to"] == email]
 
     def link_to(self, email: str, count: int = 1) -> tuple[str, str]:
-        """The address before the token, and the token, of the newest link once `count` of them are there."""
+        """The address before the token, and the token, of the newest link once `count` of them are there.
+
+        Mails overtake each other: one to verify an address that was written before one to reset a password
+        may come after it.
+        """
 
         def newest() -> tuple[str, str] | None:
             links = [found for mail in self.mails_to(email) if (found := LINK.search(mail))]
+            links.sort(key=lambda link: "reset-password" in link[1])
             return (links[-1][1], links[-1][2]) if len(links) >= count else None
 
         return until(newest, seconds=10)

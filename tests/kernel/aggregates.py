@@ -16,9 +16,12 @@ from sqlalchemy import Column, ForeignKey, MetaData, String, Table, Text
 import bailiwick
 from bailiwick.kernel.database.mapper import Mapper
 from bailiwick.kernel.database.unit_of_work import SqlRepository
+from bailiwick.kernel.money import Money
 
 TEXT = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), max_size=12)
 PLAIN: dict[Any, st.SearchStrategy[Any]] = {
+    # In JSON it is made as anywhere, by its rules.
+    Money: st.builds(Money, st.integers(-(2**31), 2**31 - 1), st.sampled_from(["JPY", "KWD", "NAD"])),
     str: TEXT,
     bool: st.booleans(),
     int: st.integers(-(2**31), 2**31 - 1),
