@@ -13,7 +13,7 @@ from bailiwick.kernel.settings.sections import Payments as Settings
 from bailiwick.payments.contract import Payments
 from bailiwick.payments.infrastructure.tables import wallets as stored_wallets
 from tests.model.application import OPERATOR, Answer, Desk, money, somebody
-from tests.model.books import PLACES, Amount, Books, Hold, Journal, foretold
+from tests.model.books import PLACES, Amount, Books, Hold, Journal, Refused, foretold
 from tests.model.steps import Steps
 
 T = TypeVar("T")
@@ -127,6 +127,8 @@ class Ledger(RuleBasedStateMachine):
 
         def capture() -> Hold:
             self.books.may_end(by, id)
+            if found.payee is None:
+                raise Refused("only_for_payee")
             self.books.capture(id, amount)
             return found
 

@@ -25,6 +25,7 @@ from bailiwick.payments.domain.terms import (
     KeyReused,
     MoreThanCaptured,
     NoWalletInCurrency,
+    OnlyForPayee,
 )
 from bailiwick.payments.domain.wallet import HouseAccount
 from bailiwick.payments.infrastructure.tables import holds, journals
@@ -120,13 +121,13 @@ async def test_what_cannot_be_is_refused_by_name(bank: Bank) -> None:
         await bank.house.refund(uuid4(), key, nad(61), "")
 
 
-async def test_what_an_operator_took_a_part_of_is_not_taken_for_all(bank: Bank) -> None:
+async def test_what_is_held_for_an_order_is_taken_by_nobody_else(bank: Bank) -> None:
     ada, key = await bank.person(100), uuid4()
     await held(ada, key)
-    await capture_hold(CaptureHold(HoldId(key), nad(20), TELLER), bank.ports)
-    with pytest.raises(HoldOver):
-        await bank.house.capture(key)
-    assert await ada.has() == (80, 0)
+    with pytest.raises(OnlyForPayee):
+        await capture_hold(CaptureHold(HoldId(key), nad(20), TELLER), bank.ports)
+    await bank.house.capture(key)
+    assert (await ada.has())[1] == 0
 
 
 async def test_what_has_expired_is_not_captured(bank: Bank) -> None:

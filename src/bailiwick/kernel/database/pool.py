@@ -58,8 +58,8 @@ class Pool:
             raise
 
     def give_back(self, connection: Any, *, sound: bool) -> None:
-        """Return a connection. One that is not `sound`, being cut off in the middle, is closed instead, and so
-        is any that comes back late."""
+        """Return a connection. One that is not `sound`, being cut off in the middle, or that comes back after
+        the end, is closed instead."""
         if self.closed or not sound:
             connection.terminate()
         elif not connection.is_closed():

@@ -82,9 +82,11 @@ class CaptureHold:
 
 
 async def capture_hold(command: CaptureHold, ports: PaymentsPorts) -> Hold:
-    """Raises HoldOver and MoreThanHeld."""
+    """Raises HoldOver and MoreThanHeld; OnlyForPayee for a hold of the house, which the shop takes itself."""
     async with ports.uow() as uow:
         hold = _for_payee(await uow.holds.find(command.hold_id), command.by)
+        if hold.payee_id is None:
+            raise OnlyForPayee("what is held for an order is taken by the order")
         wallets = await uow.wallets.several([hold.wallet_id, hold.payee_wallet_id])
         take(uow, wallets, hold, command.amount, command.by.id, ports)
         return await uow.commit(hold)
