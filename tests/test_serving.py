@@ -55,6 +55,57 @@ def test_a_loop_that_says_no_farewell_would_be_noticed(monkeypatch: pytest.Monke
     assert order_of_leaving(uvloop.Loop(), monkeypatch)[0] == "server"
 
 
+def hears_what_comes_before_it_runs(loop: uvloop.Loop, monkeypatch: pytest.MonkeyPatch) -> bool:
+    monkeypatch.setattr(serving, "farewells", [])
+    told: list[str] = []
+    loop.add_signal_handler(signal.SIGUSR1, told.append, "stop")
+    os.kill(os.getpid(), signal.SIGUSR1)
+    loop.run_until_complete(asyncio.sleep(0.05))
+    loop.remove_signal_handler(signal.SIGUSR1)
+    loop.close()
+    return told == ["stop"]
+
+
+def test_an_order_to_stop_is_heard_while_the_loop_does_not_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert hears_what_comes_before_it_runs(PatientLoop(), monkeypatch)
+
+
+def test_a_loop_that_forgets_an_order_would_be_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert not hears_what_comes_before_it_runs(uvloop.Loop(), monkeypatch)
+
+
+FORKS = """
+import os, signal, sys, time
+from bailiwick import serving
+signal.signal(signal.SIGTERM, lambda *_: None)
+os.register_at_fork(after_in_child=lambda: time.sleep(0.5))
+hear, die = serving._hear_orders, serving._die_when_told
+os.register_at_fork(before={before}, after_in_parent=hear, after_in_child=die)
+child = os.fork()
+if child == 0:
+    sys.exit("swallowed the order")
+os.kill(child, signal.SIGTERM)
+print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+os.kill(os.getpid(), signal.SIGTERM)
+"""
+
+
+def end_of_a_worker_told_at_once(before: str) -> int:
+    """How a worker ends that is told to stop before it has let go of what it inherits."""
+    script = FORKS.format(before=before)
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=30)
+    assert done.returncode == 0  # whoever forks still hears orders, too
+    return int(done.stdout)
+
+
+def test_a_worker_hears_an_order_to_stop_from_its_first_moment() -> None:
+    assert end_of_a_worker_told_at_once("serving._hold_orders") == -signal.SIGTERM
+
+
+def test_a_worker_that_swallows_the_order_would_be_noticed() -> None:
+    assert end_of_a_worker_told_at_once("lambda: None") == 1
+
+
 KEEPS_METRICS = """
 import os, time
 from bailiwick.serving import METRICS_DIRECTORY, _shared_metrics

@@ -43,6 +43,7 @@ BACKLOG = 2048  # connections that wait for a worker
 MOST_CONNECTIONS = 4096  # of one worker, idle ones included
 LOOP = "patient"  # the name by which granian knows our event loop
 FAREWELL_SECONDS = 2.0
+ORDERS = (signal.SIGTERM, signal.SIGINT)  # to stop
 DIE_WITH_PARENT = 1  # PR_SET_PDEATHSIG
 LIBC = ctypes.CDLL(None)  # loaded before any fork: a thread of ours may hold the loader's lock during one
 
@@ -73,6 +74,9 @@ class PatientLoop(uvloop.Loop):
 
     def add_signal_handler(self, sig: int, callback: Callable[..., Any], *args: Any) -> None:  # type: ignore[override]  # of whatever arguments
         super().add_signal_handler(sig, self._take_leave, callback, args)
+        # While it does not run, as between the application's start and the server's, uvloop forgets an order.
+        signal.signal(sig, lambda *_: self.call_soon_threadsafe(self._take_leave, callback, args))
+        signal.siginterrupt(sig, False)
 
     def _take_leave(self, callback: Callable[..., Any], args: tuple[Any, ...]) -> None:
         if self._leaving is None:
@@ -111,7 +115,7 @@ def serve(settings: Settings, say: Callable[[str], object], *, reload: bool = Fa
     check(settings, reload=reload)
     http = settings.http
     # A worker inherits our handlers and would swallow an order to stop that comes while it still starts.
-    os.register_at_fork(after_in_child=_die_when_told)
+    os.register_at_fork(before=_hold_orders, after_in_parent=_hear_orders, after_in_child=_die_when_told)
     with _shared_metrics(http.workers):
         server = PatientServer(
             TARGET,
@@ -139,12 +143,21 @@ def serve(settings: Settings, say: Callable[[str], object], *, reload: bool = Fa
         server.serve()
 
 
+def _hold_orders() -> None:
+    signal.pthread_sigmask(signal.SIG_BLOCK, ORDERS)
+
+
+def _hear_orders() -> None:
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, ORDERS)
+
+
 def _die_when_told() -> None:
-    for order in (signal.SIGTERM, signal.SIGINT):
+    for order in ORDERS:
         signal.signal(order, signal.SIG_DFL)
     if sys.platform == "linux":
         # A worker must not outlive us: it would hold the address against the one who comes after us.
         LIBC.prctl(DIE_WITH_PARENT, signal.SIGKILL)
+    _hear_orders()
 
 
 def _check_address(host: str, port: int) -> None:
