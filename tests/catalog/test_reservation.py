@@ -1,7 +1,7 @@
 """Goods are set aside all or none, for a time, and the same key has the same effect once."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import timedelta
 from uuid import UUID, uuid4
 
@@ -24,6 +24,7 @@ from bailiwick.kernel.domain import DomainError, Invalid, NotFound
 from bailiwick.kernel.messaging.outbox import job_name
 from bailiwick.kernel.messaging.tables import events, work
 from tests.catalog.warehouses import BOWL, CUP, HOUR, NOON, House, open_house
+from tests.interruptions import interrupted
 
 HELD, COMMITTED = ReservationStatus.HELD, ReservationStatus.COMMITTED
 RELEASED, EXPIRED = ReservationStatus.RELEASED, ReservationStatus.EXPIRED
@@ -101,6 +102,20 @@ async def test_repeating_changes_nothing(house: House) -> None:
     assert await house.figures() == {CUP: (10, 0), BOWL: (10, 0)}
     moves = [move for _, move, _ in await house.moves()]
     assert moves == ["receive", "receive", "reserve", "commit", "return", "return"]
+
+
+@pytest.mark.parametrize("reads", [1, 2])
+async def test_who_asks_between_two_reads_of_the_same_changes_nothing(house: House, reads: int) -> None:
+    key, back = uuid4(), uuid4()
+    steps: list[tuple[Callable[[House], Awaitable[None]], tuple[int, int]]] = [
+        (lambda at: at.reserve(key, CUP=10), (10, 10)),
+        (lambda at: at.commit(key), (0, 0)),
+        (lambda at: at.give_back(back, key, CUP=10), (10, 0)),
+    ]
+    for ask, left in steps:
+        meanwhile = interrupted(house.database, reads, lambda ask=ask: ask(house))  # type: ignore[misc]  # of a lambda
+        await ask(House(meanwhile, product=house.product))
+        assert (await house.figures())[CUP] == left
 
 
 async def test_a_repetition_is_known_when_all_is_sold_out(house: House) -> None:

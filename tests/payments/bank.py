@@ -1,6 +1,7 @@
 """Payments alone in a process, with a clock that tests turn, and people who have wallets."""
 
 import dataclasses
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from uuid import UUID, uuid4
 
@@ -25,6 +26,7 @@ from bailiwick.payments.domain.wallet import Wallet, WalletId, WalletRules
 from bailiwick.payments.infrastructure.tables import entries, holds, wallets
 from bailiwick.payments.infrastructure.unit_of_work import SqlPaymentsUnitOfWork
 from bailiwick.payments.module import module
+from tests.interruptions import interrupted
 
 FAR_AWAY = 4e9  # seconds: a token of these tests never expires
 SERVICE_TOKEN = "service-0123456789abcdef-0123456789abcdef"
@@ -77,6 +79,11 @@ class Bank:
     async def work(self) -> None:
         """Do all jobs that are due."""
         await self.backend.messaging.worker().until_idle()
+
+    def interrupted(self, after: int, meanwhile: Callable[[], Awaitable[None]]) -> HousePayments:
+        """The same house, and what somebody else does after so many of its reads."""
+        database = interrupted(self.database, after, meanwhile)
+        return HousePayments(dataclasses.replace(self.ports, uow=lambda: SqlPaymentsUnitOfWork(database)))
 
     def _verify(self, token: str) -> VerifiedToken:
         if token not in self._actors:

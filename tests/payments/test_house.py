@@ -15,7 +15,7 @@ from bailiwick.kernel.http.contracts import questions_of
 from bailiwick.kernel.http.remotes import Remote
 from bailiwick.kernel.http.retries import until_uncontended
 from bailiwick.kernel.money import Money
-from bailiwick.payments.application.holds import CaptureHold, VoidHold, capture_hold, void_hold
+from bailiwick.payments.application.holds import CaptureHold, HousePayments, VoidHold, capture_hold, void_hold
 from bailiwick.payments.client import client
 from bailiwick.payments.contract import Payments
 from bailiwick.payments.domain.hold import HoldId
@@ -174,6 +174,21 @@ async def test_what_is_asked_many_times_at_once_happens_once(bank: Bank) -> None
     assert await ada.has() == (40, 0)
     assert await all_at_once(lambda: bank.house.refund(refund, key, nad(10), "")) == []
     assert (await ada.has(), await counts(bank)) == ((50, 0), [1, 3])
+
+
+@pytest.mark.parametrize("reads", [1, 2, 3])
+async def test_who_asks_between_two_reads_of_the_same_changes_nothing(bank: Bank, reads: int) -> None:
+    ada, key, refund = await bank.person(100), uuid4(), uuid4()
+    steps: list[tuple[Callable[[HousePayments], Awaitable[None]], tuple[int, int]]] = [
+        (lambda house: house.hold(key, ada.actor.id, nad(100), "order 7", HOUR), (100, 100)),
+        (lambda house: house.capture(key), (0, 0)),
+        (lambda house: house.refund(refund, key, nad(100), "broken"), (100, 0)),
+    ]
+    for ask, left in steps:
+        slower = bank.interrupted(reads, lambda ask=ask: ask(bank.house))  # type: ignore[misc]  # of a lambda
+        await until_uncontended(lambda ask=ask, slower=slower: ask(slower), NO_CAUSE)  # type: ignore[misc]
+        assert await ada.has() == left
+    assert await counts(bank) == [1, 3]
 
 
 async def test_holding_and_releasing_at_once_leaves_nothing_held(bank: Bank) -> None:

@@ -79,11 +79,12 @@ class CatalogQuestions:
     async def give_back(self, key: UUID, reservation: UUID, lines: Sequence[Line]) -> None:
         back, now = gathered(lines), self.ports.clock()
         async with self.ports.uow() as uow:
+            left_with, stocks = await uow.reservations.with_stocks(ReservationId(reservation))
+            # Read last: what somebody quicker has given back is then found, not missed in what is left.
             made = await uow.returns.find(ReturnId(key))
             if made is not None:
                 made.asked_again(reservation, back)
                 return
-            left_with, stocks = await uow.reservations.with_stocks(ReservationId(reservation))
             if left_with is None:
                 raise NotFound("no such reservation")
             left_with.give_back(back)

@@ -136,18 +136,22 @@ def _for_payee(hold: Hold | None, by: Actor) -> Hold:
 
 @dataclass(frozen=True)
 class HousePayments:
-    """Answers `Payments`. The key of a hold is its id, so what is repeated finds what was done."""
+    """Answers `Payments`. The key of a hold is its id, so what is repeated finds what was done.
+
+    What a key stands for is read last: whatever somebody quicker has done under it since is then found,
+    rather than missed in the wallets it has already changed.
+    """
 
     ports: PaymentsPorts
 
     async def hold(self, key: UUID, payer_id: UUID, amount: Money, reference: str, expires_in: int) -> None:
         id, now, lasts = HoldId(key), self.ports.clock(), timedelta(seconds=expires_in)
         async with self.ports.uow() as uow:
+            payer = await uow.wallets.of_owner(payer_id, amount.currency)
             known = await uow.holds.find(id)
             if known is not None:
                 _same(known, payer_id, amount, reference)
                 return
-            payer = await uow.wallets.of_owner(payer_id, amount.currency)
             if payer is None:
                 currency = amount.currency
                 raise NoWalletInCurrency(f"the payer has no wallet in {currency}", currency=currency)
@@ -184,15 +188,15 @@ class HousePayments:
     async def refund(self, key: UUID, hold: UUID, amount: Money, reference: str) -> None:
         now = self.ports.clock()
         async with self.ports.uow() as uow:
+            captured = await uow.holds.find(HoldId(hold))
+            if captured is None or captured.was_forestalled:
+                raise NotFound("no such hold")
+            wallets = await uow.wallets.several([captured.wallet_id, captured.payee_wallet_id])
             done = await uow.journals.of_key(key)
             if done is not None:
                 if (done.hold_id, done.amount) != (hold, amount):
                     raise KeyReused("something else was refunded under this key")
                 return
-            captured = await uow.holds.find(HoldId(hold))
-            if captured is None or captured.was_forestalled:
-                raise NotFound("no such hold")
-            wallets = await uow.wallets.several([captured.wallet_id, captured.payee_wallet_id])
             payer, payee = wallets[captured.wallet_id], wallets[captured.payee_wallet_id]
             slip = Slip(description=reference, effective_at=now, recorded_at=now, requested_by=None)
             id = JournalId(self.ports.new_id())
