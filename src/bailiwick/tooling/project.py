@@ -32,7 +32,8 @@ class Project:
         raise NoProject(
             f"{start} is not inside a project of Bailiwick.\n"
             "Make one: bailiwick new project acme\n"
-            'Or name the package of your contexts in pyproject.toml:\n\n  [tool.bailiwick]\n  package = "acme"'
+            "Or name the package of your contexts in pyproject.toml:\n\n"
+            '  [tool.bailiwick]\n  package = "acme"'
         )
 
     @property
