@@ -29,7 +29,7 @@ from bailiwick.kernel.http.remotes import Remote, asking, connect
 from bailiwick.kernel.http.requests import Request
 from bailiwick.kernel.http.routing import Bound, Router
 from bailiwick.kernel.module import Module
-from bailiwick.kernel.money import EXPONENTS, LARGEST, Money
+from bailiwick.kernel.money import EXPONENTS, LARGEST_AMOUNT, Money
 from bailiwick.kernel.settings import Settings, SettingsError
 from bailiwick.kernel.testing import LOOPBACK, free_port
 from bailiwick.main import openapi_document
@@ -104,7 +104,7 @@ A_PARCEL = st.builds(
     sent_at=st.none() | st.datetimes(timezones=st.just(UTC)),
 )
 st.register_type_strategy(Parcel, A_PARCEL)
-AN_AMOUNT = st.builds(Money, st.integers(-LARGEST, LARGEST), st.sampled_from(sorted(EXPONENTS)))
+AN_AMOUNT = st.builds(Money, st.integers(-LARGEST_AMOUNT, LARGEST_AMOUNT), st.sampled_from(sorted(EXPONENTS)))
 st.register_type_strategy(Money, AN_AMOUNT)
 
 

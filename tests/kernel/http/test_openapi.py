@@ -61,7 +61,8 @@ async def test_every_refusal_is_a_problem(document: dict[str, Any]) -> None:
     for entry in entries(document).values():
         for status, answer in entry["responses"].items():
             if int(status) >= 400:
-                assert list(answer["content"]) == ["application/problem+json"]
+                shared = document["components"]["responses"][answer["$ref"].rpartition("/")[2]]
+                assert list(shared["content"]) == ["application/problem+json"]
 
 
 async def test_a_list_documents_its_filters_order_and_pages(document: dict[str, Any]) -> None:
@@ -100,8 +101,10 @@ async def test_answers_have_exactly_the_documented_members(
         (await ada.get(f"{TASKS}/{uuid4()}"), "GET", f"{TASKS}/{{task_id}}"),
     ]
     for answer, method, route in calls:
-        documented = entries(document)[method, route]["responses"][str(answer.status_code)]["content"]
-        [schema] = [value["schema"] for value in documented.values()]
+        documented = entries(document)[method, route]["responses"][str(answer.status_code)]
+        if "$ref" in documented:
+            documented = document["components"]["responses"][documented["$ref"].rpartition("/")[2]]
+        [schema] = [value["schema"] for value in documented["content"].values()]
         agree(document, schema, answer.json(), f"{method} {route}")
 
 

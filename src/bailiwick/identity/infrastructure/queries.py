@@ -34,7 +34,7 @@ class UserView:
     organization: str | None
     role: str
     roles: list[str]
-    status: str
+    status: UserStatus
     is_active: bool
     is_verified: bool
     must_change_password: bool
@@ -53,7 +53,7 @@ class UserView:
             organization=user.organization,
             role=user.role,
             roles=[user.role],
-            status=user.status.value,
+            status=user.status,
             is_active=user.status is UserStatus.ACTIVE,
             is_verified=user.email_verified_at is not None,
             must_change_password=user.must_change_password,

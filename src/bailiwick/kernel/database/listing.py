@@ -187,11 +187,11 @@ class Listing(Generic[V]):
 
     def parameters(self) -> list[dict[str, Any]]:
         """The query parameters, for the OpenAPI document."""
-        page = {"type": "integer", "minimum": 1, "maximum": MOST_PAGES, "default": 1}
+        page = {"type": "integer", "minimum": 1, "maximum": MOST_PAGES}
         per_page = {"type": "integer", "minimum": 1, "maximum": MOST_PER_PAGE, "default": PER_PAGE}
         sorts = ", ".join(sorted(self._sorts))
         found: list[tuple[str, dict[str, Any], str]] = [
-            ("page", page, "Number of the page. Not together with `cursor`."),
+            ("page", page, "Number of the page: 1 unless said. Not together with `cursor`."),
             ("per_page", per_page, "Items on a page."),
             ("cursor", {"type": "string"}, "Empty to start; then `next_cursor` of the page before."),
             (

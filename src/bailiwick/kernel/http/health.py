@@ -12,7 +12,7 @@ from bailiwick.kernel.http.routing import Router
 OPERATIONS_READ = "operations.read"
 OWN_ADDRESSES = ("127.0.0.1", "::1")
 
-router = Router("kernel")
+router = Router("kernel", examples={"status": "ok", "checks": {"database": "ok"}})
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,9 @@
 """The OpenAPI document. FastAPI writes it from the same functions that serve; it serves nothing itself."""
 
 import inspect
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
+from datetime import datetime
+from functools import cache
 from typing import Any, get_args, get_origin, get_type_hints
 
 import orjson
@@ -10,10 +12,12 @@ from fastapi.routing import APIRoute
 from pydantic import BaseModel, create_model
 
 from bailiwick.kernel.application import Page
+from bailiwick.kernel.http.examples import Examples
 from bailiwick.kernel.http.problem_schema import ProblemView
 from bailiwick.kernel.http.requests import ExpectedVersion
 from bailiwick.kernel.http.responses import Response as Raw
 from bailiwick.kernel.http.routing import Operation
+from bailiwick.kernel.http.schema_names import tidied
 
 EVENTS = "text/event-stream"
 PRINTABLE = "^[!-~]([ -~]{0,253}[!-~])?$"  # ASCII; spaces at the ends do not survive the journey
@@ -46,20 +50,76 @@ def document(
         routes=routes,
         servers=[{"url": server}] if server else None,
     )
+    components = content.setdefault("components", {})
+    components["securitySchemes"] = {
+        "bearerAuth": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"},
+    }
+    for unused in ("HTTPValidationError", "ValidationError"):
+        components.setdefault("schemas", {}).pop(unused, None)
+    content = tidied(content)
+    words = _words(operations)
     for operation in operations:
-        _finish(content["paths"][operation.path][operation.method.lower()], operation)
-    schemes = content.setdefault("components", {}).setdefault("securitySchemes", {})
-    schemes["bearerAuth"] = {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}
-    content["components"].get("schemas", {}).pop("HTTPValidationError", None)
-    content["components"].get("schemas", {}).pop("ValidationError", None)
+        entry = content["paths"][operation.path][operation.method.lower()]
+        _finish(entry, operation)
+        _add_examples(entry, operation, content["components"], words[operation.context])
+        _share_problems(entry, content["components"])
     return orjson.dumps(content)
+
+
+def _words(operations: Sequence[Operation]) -> dict[str, dict[str, Any]]:
+    """What each context has said of its examples."""
+    words: dict[str, dict[str, Any]] = {}
+    for operation in operations:
+        words.setdefault(operation.context, {}).update(operation.examples)
+    return words
+
+
+def _add_examples(
+    entry: dict[str, Any], operation: Operation, components: dict[str, Any], words: dict[str, Any]
+) -> None:
+    """To each body and JSON answer: kept once for each schema. To each part of the path: in its place."""
+    links = {
+        "NumberedLinks.first": f"{operation.path}?page=1",
+        "NumberedLinks.last": f"{operation.path}?page=1",
+    }
+    examples = Examples(components["schemas"], links | words)
+    for parameter in entry.get("parameters", []):
+        if parameter["in"] == "path":
+            parameter["example"] = examples.value(parameter["schema"], parameter["name"], sent=True)
+    kept = components.setdefault("examples", {})
+    for content, sent in _contents(entry):
+        for media_type, described in content.items():
+            if "json" not in media_type or "problem" in media_type:
+                continue
+            name = described["schema"].get("$ref", operation.id).rpartition("/")[2]
+            if name not in kept:
+                value = examples.value(described["schema"], operation.endpoint.__name__, sent=sent)
+                kept[name] = {"value": value}
+            described["examples"] = {"usual": {"$ref": f"#/components/examples/{name}"}}
+
+
+def _share_problems(entry: dict[str, Any], components: dict[str, Any]) -> None:
+    """The answers of one refusing status are all alike: they are described once."""
+    shared = components.setdefault("responses", {})
+    for status, answer in entry["responses"].items():
+        if status >= "400":
+            shared[f"Problem{status}"] = answer
+            entry["responses"][status] = {"$ref": f"#/components/responses/Problem{status}"}
+
+
+def _contents(entry: dict[str, Any]) -> Iterator[tuple[dict[str, Any], bool]]:
+    """What is sent and what is answered, each by media type; and whether it is sent."""
+    yield entry.get("requestBody", {}).get("content", {}), True
+    for status, answer in entry["responses"].items():
+        if status < "300":
+            yield answer.get("content", {}), False
 
 
 class Meta(BaseModel):
     """About the answer, not about the thing."""
 
     request_id: str
-    timestamp: str
+    timestamp: datetime
     version: str
 
 
@@ -86,6 +146,7 @@ class CursorLinks(BaseModel):
     next: str | None
 
 
+@cache
 def _envelope(answer: Any) -> Any:
     if answer is type(None) or answer is Raw:
         return None
@@ -93,6 +154,7 @@ def _envelope(answer: Any) -> Any:
         [item] = get_args(answer)
         return create_model(
             f"{item.__name__}List",
+            __module__=item.__module__,
             data=(list[item], ...),  # type: ignore[valid-type]  # known at run time only
             meta=(Meta, ...),
             pagination=(NumberedPages | CursorPages, ...),
@@ -100,8 +162,12 @@ def _envelope(answer: Any) -> Any:
         )
     if get_origin(answer) is list:
         [item] = get_args(answer)
-        return create_model(f"{item.__name__}sAnswer", data=(answer, ...), meta=(Meta, ...))
-    return create_model(f"{answer.__name__}Answer", data=(answer, ...), meta=(Meta, ...))
+        return create_model(
+            f"{item.__name__}sAnswer", __module__=item.__module__, data=(answer, ...), meta=(Meta, ...)
+        )
+    return create_model(
+        f"{answer.__name__}Answer", __module__=answer.__module__, data=(answer, ...), meta=(Meta, ...)
+    )
 
 
 def _route(operation: Operation, provided: Collection[Any]) -> APIRoute:
@@ -176,18 +242,24 @@ def _finish(entry: dict[str, Any], operation: Operation) -> None:
         _name_media_type(answer, int(status), operation)
     if not operation.public:
         entry["security"] = [{"bearerAuth": []}]
-    parameters = entry.setdefault("parameters", [])
+    if operation.deprecation is not None:
+        entry["x-sunset"] = operation.deprecation.sunset.isoformat()
+    parameters = [*entry.pop("parameters", []), *_parameters(operation)]
+    if parameters:
+        entry["parameters"] = parameters
+
+
+def _parameters(operation: Operation) -> Iterator[dict[str, Any]]:
+    """Those that its function does not take."""
     if operation.listing is not None:
-        parameters += operation.listing.parameters()
+        yield from operation.listing.parameters()
     if operation.idempotent:
         needed = operation.idempotent == "required"
-        parameters.append(_header("Idempotency-Key", "Makes a repeated request safe.", PRINTABLE, needed))
+        yield _header("Idempotency-Key", "Makes a repeated request safe.", PRINTABLE, needed)
     if operation.media_type == EVENTS:
-        parameters.append(_header("Last-Event-ID", "The `id` of the last event that was received."))
+        yield _header("Last-Event-ID", "The `id` of the last event that was received.")
     if _versioned(operation):
-        parameters.append(_header("If-Match", "The ETag that was read: refused with 412 if it changed."))
-    if not parameters:
-        del entry["parameters"]
+        yield _header("If-Match", "The ETag that was read: refused with 412 if it changed.")
 
 
 def _header(name: str, meaning: str, pattern: str | None = None, required: bool = False) -> dict[str, Any]:

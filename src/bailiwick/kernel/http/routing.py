@@ -9,7 +9,7 @@ the client gets.
 import inspect
 import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import dataclass, field, fields, is_dataclass
 from datetime import date
 from typing import Any, Literal, Protocol, TypeVar, get_type_hints
 
@@ -50,8 +50,9 @@ class Listing(Protocol):
 class Operation:
     """One route as it was declared.
 
-    For the document, `media_type` is that of an answer which the endpoint makes itself, and `files` are those
-    of what it answers instead of a view, where the client asks for one.
+    For the document, `media_type` is that of an answer which the endpoint makes itself, `files` are those
+    of what it answers instead of a view, where the client asks for one, and `examples` are the words of its
+    router.
     """
 
     context: str
@@ -68,6 +69,7 @@ class Operation:
     deprecation: Deprecation | None = None
     media_type: str | None = None
     files: tuple[str, ...] = ()
+    examples: Mapping[str, Any] = field(default_factory=dict, compare=False)
 
     def __post_init__(self) -> None:
         if self.public and self.idempotent:
@@ -89,10 +91,14 @@ class Operation:
 
 
 class Router:
-    """The routes of one context. `prefix` is their common path, such as `/api/v1/tasks`."""
+    """The routes of one context. `prefix` is their common path, such as `/api/v1/tasks`.
 
-    def __init__(self, context: str, prefix: str = "") -> None:
-        self.context, self.prefix = context, prefix
+    `examples` are values for the document: by the name of a field, or as `Model.field`. One router of a
+    context speaks for all of them.
+    """
+
+    def __init__(self, context: str, prefix: str = "", examples: Mapping[str, Any] | None = None) -> None:
+        self.context, self.prefix, self.examples = context, prefix, examples or {}
         self.operations: list[Operation] = []
 
     def _add(self, method: str, path: str, *, status: int | None = None, **options: Any) -> Callable[[F], F]:
@@ -102,7 +108,13 @@ class Router:
             answers = get_type_hints(options.get("view") or endpoint)["return"]
             usual = 204 if answers is type(None) else 200
             operation = Operation(
-                self.context, method, self.prefix + path, endpoint, status or usual, **options
+                self.context,
+                method,
+                self.prefix + path,
+                endpoint,
+                status or usual,
+                examples=self.examples,
+                **options,
             )
             self.operations.append(operation)
             return endpoint

@@ -14,7 +14,7 @@ from bailiwick.kernel.live.positions import Position
 from bailiwick.kernel.live.stream import HEADERS, Stream
 from bailiwick.kernel.live.tickets import LIFETIME, Tickets
 
-router = Router("live", prefix="/api/v1")
+router = Router("live", prefix="/api/v1", examples={"ticket": "3q2-7wAAAbI9pFh0kqQnYw", "expires_in": 30})
 
 
 @dataclass(frozen=True, slots=True)

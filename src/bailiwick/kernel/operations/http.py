@@ -39,7 +39,50 @@ F = TypeVar("F", bound=Callable[..., object])
 
 PREFIX = "/api/v1/operations"
 
-router = Router("operations", prefix=PREFIX)
+router = Router(
+    "operations",
+    prefix=PREFIX,
+    examples={
+        "queue": "profiles",
+        "name": "profiles.on_user_registered",
+        "ProcessView.name": "orders.payment",
+        "WholeProcessView.name": "orders.payment",
+        "ScheduleView.name": "payments.prove_ledger",
+        "cron": "*/5 * * * *",
+        "time_zone": "UTC",
+        "job": "payments.ProveLedger",
+        "reader": "profiles.on_user_registered",
+        "type": "identity.UserRegistered",
+        "handled": True,
+        "payload": {"user_id": "01c0c1d5-6a40-7f89-8d6b-6960453241bc"},
+        "paused": None,
+        "reason": "The mail server is down until noon.",
+        "what": "identity_register_account",
+        "MomentView.what": "done",
+        "outcome": "done",
+        "changes": [{"type": "identity.User", "fields": ["status"]}],
+        "details": None,
+        "state": "dead",
+        "status": "stuck",
+        "key": "01c0c1d5-6a40-7f89-8d6b-6960453241bc",
+        "step": "take_money",
+        "done": ["reserve_goods", "hold_money"],
+        "refusal": None,
+        "ProcessView.reason": None,
+        "WholeProcessView.reason": None,
+        "detail": "",
+        "attempts": 12,
+        "error": "TimeoutError: no answer within 5 s",
+        "last_error": "TimeoutError: no answer within 5 s",
+        "leased_by": None,
+        "leased_until": None,
+        "progress": None,
+        "answer": "It was given up at 09:30, after 12 attempts. Replay it to try again.",
+        "code": "dead",
+        "sentence": "It was given up at 09:30, after 12 attempts. Replay it to try again.",
+        "facts": {"attempts": 12},
+    },
+)
 
 Name = Annotated[str, StringConstraints(min_length=1, max_length=128)]
 

@@ -9,6 +9,7 @@ from bailiwick.catalog.contract import MOST_LINES, Line
 from bailiwick.kernel.application import Actor, Page
 from bailiwick.kernel.database.connections import Database
 from bailiwick.kernel.database.listing import ListRequest
+from bailiwick.kernel.http.examples import money
 from bailiwick.kernel.http.money import Currency, MoneyBody
 from bailiwick.kernel.http.requests import ExpectedVersion
 from bailiwick.kernel.http.routing import Router
@@ -49,7 +50,52 @@ from bailiwick.orders.infrastructure.queries import (
 )
 
 cart = Router("orders", prefix="/api/v1/cart")
-orders = Router("orders", prefix="/api/v1/orders")
+orders = Router(
+    "orders",
+    prefix="/api/v1/orders",
+    examples={
+        "recipient": "Ada Lovelace",
+        "street": "12 Independence Avenue",
+        "city": "Windhoek",
+        "region": "Khomas",
+        "postcode": "10005",
+        "country": "NA",
+        "sku": "MUG-BLUE",
+        "quantity": 2,
+        "title": "Enamel mug, blue",
+        "number": "7K2M-X9QF",
+        "status": "placed",
+        "StatusBody.status": "fulfilled",
+        "message": None,
+        "status_reason": None,
+        "status_message": None,
+        "next_statuses": ["paid", "cancelled"],
+        "price": money(8900),
+        "subtotal": money(17_800),
+        "discount": money(1780),
+        "shipping": money(5000),
+        "tax": money(2403),
+        "total": money(23_423),
+        "OrderLineView.total": money(18_423),
+        "refunded": money(0),
+        "coupon": "SPRING-31",
+        "OrderBody.coupon": None,
+        "code": "SPRING-31",
+        "percent": 10,
+        "off": None,
+        "minimum": money(10_000),
+        "most_uses": 100,
+        "valid_from": "2031-01-01T00:00:00Z",
+        "valid_until": "2031-04-01T00:00:00Z",
+        "active": True,
+        "used": 7,
+        "pay_by": "2031-01-15T10:00:00Z",
+        "payment_requested_at": None,
+        "RefundBody.amount": None,
+        "goods_back": True,
+        "reason": None,
+    },
+)
 coupons = Router("orders", prefix="/api/v1/coupons")
 routers = (cart, orders, coupons)
 

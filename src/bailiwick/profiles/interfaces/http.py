@@ -30,7 +30,20 @@ from bailiwick.profiles.domain.profile import (
 )
 from bailiwick.profiles.infrastructure.queries import PROFILES, ProfileView, own_profile
 
-router = Router("profiles", prefix="/api/v1/profiles")
+router = Router(
+    "profiles",
+    prefix="/api/v1/profiles",
+    examples={
+        "username": "ada.lovelace",
+        "full_name": "Ada Lovelace",
+        "display_name": "Ada",
+        "bio": "Writes programs for engines.",
+        "picture_url": "https://example.com/ada.png",
+        "locale": "en",
+        "time_zone": "Africa/Windhoek",
+        "profile_completion": 80,
+    },
+)
 
 DisplayName = Annotated[str, StringConstraints(min_length=1, max_length=LONGEST_DISPLAY_NAME, pattern=r"\S")]
 Bio = Annotated[str, StringConstraints(max_length=LONGEST_BIO)]

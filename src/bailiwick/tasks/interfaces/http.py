@@ -36,7 +36,22 @@ from bailiwick.tasks.domain.task import (
 )
 from bailiwick.tasks.infrastructure.queries import TASKS, BoardView, TaskView, board, one_task
 
-router = Router("tasks", prefix="/api/v1/tasks")
+router = Router(
+    "tasks",
+    prefix="/api/v1/tasks",
+    examples={
+        "title": "Book the meeting room",
+        "description": "For twelve people, on the ground floor.",
+        "priority": "high",
+        "due_at": "2031-01-31T15:00:00Z",
+        "completed_at": None,
+        "TaskBody.status": None,
+        "TaskChanges.status": "in_progress",
+        "in_progress": [],
+        "completed": [],
+        "cancelled": [],
+    },
+)
 
 Title = Annotated[str, StringConstraints(min_length=1, max_length=LONGEST_TITLE, pattern=r"\S")]
 Description = Annotated[str, StringConstraints(max_length=LONGEST_DESCRIPTION)]

@@ -64,11 +64,50 @@ from bailiwick.catalog.infrastructure.queries import (
 from bailiwick.kernel.application import Actor, Page
 from bailiwick.kernel.database.connections import Database
 from bailiwick.kernel.database.listing import ListRequest
+from bailiwick.kernel.http.examples import money
 from bailiwick.kernel.http.money import MoneyBody
 from bailiwick.kernel.http.requests import ExpectedVersion
 from bailiwick.kernel.http.routing import Router
 
-router = Router("catalog", prefix="/api/v1")
+router = Router(
+    "catalog",
+    prefix="/api/v1",
+    examples={
+        "name": "Enamel mug",
+        "CategoryBody.name": "Kitchen",
+        "CategoryChanges.name": "Kitchen",
+        "CategoryView.name": "Kitchen",
+        "ListedCategory.name": "Kitchen",
+        "CategoryChoice.name": "Kitchen",
+        "slug": "kitchen",
+        "parent_id": None,
+        "attribute_schema": {"type": "object", "properties": {"material": {"type": "string"}}},
+        "description": "Holds 350 ml, and does not break.",
+        "image": "https://example.com/mug.jpg",
+        "images": ["https://example.com/mug.jpg"],
+        "attributes": {"material": "enamel", "millilitres": 350},
+        "sku": "MUG-BLUE",
+        "title": "Blue",
+        "options": {"colour": "blue"},
+        "prices": [money(8900)],
+        "AttributeChoice.name": "material",
+        "value": "enamel",
+        "count": 12,
+        "price_from": 5000,
+        "price_below": 10_000,
+        "move": "receive",
+        "quantity": 40,
+        "note": "Delivered by the pottery",
+        "on_hand": 40,
+        "reserved": 2,
+        "available": 38,
+        "recounted_at": None,
+        "reservation_id": None,
+        "ReservedLineView.quantity": 2,
+        "given_back": 0,
+        "seconds_left": 840,
+    },
+)
 
 Name = Annotated[str, StringConstraints(min_length=1, max_length=LONGEST_NAME, pattern=r"\S")]
 Description = Annotated[str, StringConstraints(max_length=LONGEST_DESCRIPTION)]

@@ -40,7 +40,43 @@ from bailiwick.kernel.database.connections import Database
 from bailiwick.kernel.database.listing import ListRequest
 from bailiwick.kernel.http.routing import Router
 
-router = Router("identity", prefix="/api/v1/users")
+router = Router(
+    "identity",
+    prefix="/api/v1/users",
+    examples={
+        "email": "ada@example.com",
+        "password": "eleven copper kettles sing",
+        "current_password": "eleven copper kettles sing",
+        "new_password": "lanterns beside a quiet lake",
+        "LoginBody.new_password": None,
+        "full_name": "Ada Lovelace",
+        "phone": "+264811234567",
+        "organization": "Analytical Engines",
+        "RegisterBody.phone": None,
+        "RegisterBody.organization": None,
+        "role": "user",
+        "roles": ["user"],
+        "status": "active",
+        "is_active": True,
+        "is_verified": True,
+        "token": "pw4Yv0k3Xn2mQ8sT1uB7cD5eF6gH9iJ0",
+        "access_token": "eyJhbGciOiJFZERTQSJ9.eyJzdWIiOiIwMWMwYzFkNSJ9.c2lnbmF0dXJl",
+        "refresh_token": "r1Zq7wT3yU5iO9pA2sD4fG6hJ8kL0zXc",
+        "token_type": "Bearer",
+        "SessionView.device_id": "3f9a21c4",
+        "SessionView.device_name": "Ada's telephone",
+        "user_agent": "Mozilla/5.0 (X11; Linux x86_64)",
+        "address": "203.0.113.7",
+        "end_reason": None,
+        "current": True,
+        "message": "If the address can be used, a mail with the next step is on its way.",
+        "key_set": {
+            "keys": [
+                {"kty": "OKP", "crv": "Ed25519", "kid": "2031-01", "use": "sig", "alg": "EdDSA", "x": "11qY"}
+            ]
+        },
+    },
+)
 
 
 class PasswordBody(BaseModel):

@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 from bailiwick.kernel.application import Actor, Page
 from bailiwick.kernel.database.connections import Database
 from bailiwick.kernel.database.listing import ListRequest
+from bailiwick.kernel.http.examples import money
 from bailiwick.kernel.http.money import Currency, MoneyBody
 from bailiwick.kernel.http.requests import ExpectedVersion
 from bailiwick.kernel.http.routing import Router
@@ -35,7 +36,51 @@ from bailiwick.payments.infrastructure.queries import (
     one_wallet,
 )
 
-router = Router("payments", prefix="/api/v1")
+router = Router(
+    "payments",
+    prefix="/api/v1",
+    examples={
+        "name": "Ada Lovelace",
+        "description": "Rent for February",
+        "ReversalBody.description": "Paid twice by mistake",
+        "reference": "Order 7K2M-X9QF",
+        "rate": "0.0545",
+        "TransferView.rate": None,
+        "kind": "transfer",
+        "due_at": "2031-02-01T06:00:00Z",
+        "posted": money(250_000),
+        "opening": money(251_050),
+        "closing": money(250_000),
+        "balance": money(250_000),
+        "earlier": money(251_050),
+        "pending": money(1050),
+        "available": money(248_950),
+        "overdraft": money(0),
+        "WalletChanges.overdraft": 50_000,
+        "daily_limit": money(1_000_000),
+        "WalletChanges.daily_limit": 1_000_000,
+        "captured": money(0),
+        "refunded": money(0),
+        "EntryView.amount": money(-1050),
+        "LineView.amount": money(-1050),
+        "fee": None,
+        "hold_id": None,
+        "reverses": None,
+        "OutcomeView.refusal": None,
+        "OutcomeView.detail": None,
+        "extra": None,
+        "ScheduledTransferView.transfer_id": None,
+        "refusal": None,
+        "reason": None,
+        "since": "2031-01-01T00:00:00Z",
+        "until": "2031-02-01T00:00:00Z",
+        "in_words": [
+            "Posted are NAD 2,500.00.",
+            "Of these, NAD 10.50 are held.",
+            "NAD 2,489.50 may be spent.",
+        ],
+    },
+)
 
 Description = Annotated[str, StringConstraints(max_length=LONGEST_DESCRIPTION)]
 

@@ -1,0 +1,1 @@
+"""What clients get: the OpenAPI document, a Postman collection, and typed clients made from them."""
