@@ -5,10 +5,13 @@ from decimal import Decimal
 from fractions import Fraction
 from typing import Self
 
+from bailiwick.kernel.deprecation import keep_old_name
 from bailiwick.kernel.domain import Invalid
 
-LARGEST = 2**63 - 1
+LARGEST_AMOUNT = 2**63 - 1
 """In minor units: what a 64-bit column holds."""
+
+LARGEST: int  # its old name, of which type checkers know no other way
 
 # ISO 4217, the active codes by their minor units, as of 2024-06.
 _CODES = {
@@ -49,7 +52,7 @@ class Money:
     def __post_init__(self) -> None:
         if self.currency not in EXPONENTS:
             raise UnknownCurrency(f"{self.currency!r} is not a currency", field="currency")
-        if type(self.amount) is not int or abs(self.amount) > LARGEST:
+        if type(self.amount) is not int or abs(self.amount) > LARGEST_AMOUNT:
             raise InvalidAmount("an amount is a whole number of minor units", field="amount")
 
     @classmethod
@@ -114,3 +117,6 @@ class Money:
         if self.currency != other.currency:
             raise CurrencyMismatch(f"{other.currency} cannot be combined with {self.currency}")
         return other.amount
+
+
+keep_old_name(__name__, "LARGEST", "LARGEST_AMOUNT", since="0.2.0", until="0.4.0")

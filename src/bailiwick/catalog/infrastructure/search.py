@@ -32,7 +32,7 @@ from bailiwick.catalog.infrastructure.tables import categories, facets, prices, 
 from bailiwick.kernel.application import Actor
 from bailiwick.kernel.database.conditions import Columns, Meaning
 from bailiwick.kernel.database.listing import Filter, InvalidListing, ListRequest
-from bailiwick.kernel.money import LARGEST
+from bailiwick.kernel.money import LARGEST_AMOUNT
 from bailiwick.kernel.specification import All, Has, Relation, Specification, leaves
 
 Slug = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$", max_length=100)]
@@ -118,7 +118,7 @@ FILTERS: Mapping[str, Filter] = {
 SORTS: Mapping[str, ColumnElement[Any]] = {
     "name": products.c.name,
     "created_at": products.c.created_at,
-    "price": func.coalesce(_lowest, literal(LARGEST, BigInteger())),
+    "price": func.coalesce(_lowest, literal(LARGEST_AMOUNT, BigInteger())),
 }
 COLUMNS: Columns = {name: one.column for name, one in FILTERS.items()} | {"search 0": SEARCHED}
 

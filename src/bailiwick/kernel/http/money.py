@@ -6,7 +6,7 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from bailiwick.kernel.domain import Invalid
-from bailiwick.kernel.money import LARGEST, Money
+from bailiwick.kernel.money import LARGEST_AMOUNT, Money
 
 Currency = Annotated[str, StringConstraints(pattern=r"^[A-Z]{3}$")]
 
@@ -16,7 +16,7 @@ class MoneyBody(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    amount: int = Field(ge=0, le=LARGEST)
+    amount: int = Field(ge=0, le=LARGEST_AMOUNT)
     currency: Currency
     exponent: int | None = Field(default=None, ge=0, le=4)
 

@@ -8,7 +8,7 @@ from typing import NewType, Self
 from uuid import NAMESPACE_URL, UUID, uuid5
 
 from bailiwick.kernel.domain import Aggregate, Invalid
-from bailiwick.kernel.money import LARGEST, CurrencyMismatch, InvalidAmount, Money
+from bailiwick.kernel.money import LARGEST_AMOUNT, CurrencyMismatch, InvalidAmount, Money
 from bailiwick.payments import contract
 from bailiwick.payments.domain.terms import (
     HouseWallet,
@@ -20,7 +20,7 @@ from bailiwick.payments.domain.terms import (
 
 WalletId = NewType("WalletId", UUID)
 
-MOST_IN_A_WALLET = LARGEST // 2
+MOST_IN_A_WALLET = LARGEST_AMOUNT // 2
 MAIN = "main"
 
 

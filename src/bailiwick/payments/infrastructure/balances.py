@@ -13,7 +13,7 @@ from sqlalchemy.types import BigInteger, String
 from bailiwick.kernel.audit.sealing import FIRST, LAST
 from bailiwick.kernel.database.columns import Id, Json
 from bailiwick.kernel.database.connections import Database
-from bailiwick.kernel.money import EXPONENTS, LARGEST
+from bailiwick.kernel.money import EXPONENTS, LARGEST_AMOUNT
 from bailiwick.payments.infrastructure.chain import Account
 from bailiwick.payments.infrastructure.tables import entries, holds, proved_sums, seals, wallets
 
@@ -56,7 +56,11 @@ async def compared(
 def rows_of(sums: Mapping[Account, int], accounts: list[Account]) -> list[dict[str, Any]]:
     """As parameters. A sum too large for a column, which no wallet has, is as large as one can be."""
     return [
-        {"wallet_id": id.hex, "currency": currency, "amount": max(-LARGEST, min(LARGEST, sums[id, currency]))}
+        {
+            "wallet_id": id.hex,
+            "currency": currency,
+            "amount": max(-LARGEST_AMOUNT, min(LARGEST_AMOUNT, sums[id, currency])),
+        }
         for id, currency in accounts
     ]
 

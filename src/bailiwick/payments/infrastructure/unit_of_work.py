@@ -12,7 +12,7 @@ from bailiwick.kernel.database.columns import Id
 from bailiwick.kernel.database.mapper import Limit, Mapper
 from bailiwick.kernel.database.unit_of_work import SqlRepository, SqlUnitOfWork, Unique
 from bailiwick.kernel.domain import DomainError, NotFound
-from bailiwick.kernel.money import LARGEST
+from bailiwick.kernel.money import LARGEST_AMOUNT
 from bailiwick.payments.domain.hold import Hold, HoldId
 from bailiwick.payments.domain.journal import Journal, JournalId
 from bailiwick.payments.domain.scheduled import ScheduledTransfer, ScheduledTransferId
@@ -32,7 +32,7 @@ from bailiwick.payments.infrastructure.tables import (
 
 # Nothing goes out of a frozen wallet, also where it was frozen after it was read.
 _LOWEST = case(
-    (wallets.c.status == WalletStatus.FROZEN.value, literal(LARGEST, BigInteger)),
+    (wallets.c.status == WalletStatus.FROZEN.value, literal(LARGEST_AMOUNT, BigInteger)),
     else_=-wallets.c.overdraft,
 )
 LIMITS = (

@@ -1,0 +1,1 @@
+"""Pledges: sums that people promise to give."""
