@@ -1,7 +1,6 @@
 """Events stored by any earlier version are understood for ever, and none changes without a new schema."""
 
 import json
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
@@ -10,41 +9,22 @@ from uuid import UUID
 import pytest
 
 from bailiwick.kernel.domain import Event
-from bailiwick.kernel.messaging.handlers import decoder
-from tests.contract import golden
-
-EVENTS = golden.published()
-
-
-def complaints(kinds: list[type[Event]]) -> Iterator[str]:
-    for kind in kinds:
-        for schema in range(1, kind.schema + 1):
-            path = golden.path_of(kind, schema)
-            if not path.exists():
-                yield f"{path.name} is missing: python -m tests.contract.golden"
-                continue
-            yield from _unreadable(kind, schema, json.loads(path.read_text()))
-
-
-def _unreadable(kind: type[Event], schema: int, stored: dict[str, Any]) -> Iterator[str]:
-    try:
-        event = decoder(kind)(stored, schema)
-    except Exception as error:
-        yield f"{kind.__name__} cannot read its schema {schema}: {error}"
-        return
-    now = golden.stored_form(event)
-    if schema == kind.schema and now.keys() != stored.keys():
-        yield f"{kind.__name__} has other fields than its schema {schema}: raise it, and add an upcast"
+from bailiwick.kernel.messaging.publishing import published_events
+from bailiwick.kernel.settings import Settings
+from bailiwick.tooling.check import golden
+from bailiwick.tooling.check.catalogue import RULES
+from bailiwick.tooling.check.ground import Ground
+from bailiwick.tooling.project import Project
+from tests.style.source import PROJECT
 
 
 def test_every_published_event_keeps_its_stored_form() -> None:
-    assert list(complaints(EVENTS)) == []
+    assert [str(each) for each in RULES["every_event_has_its_golden_file"].findings(Ground(PROJECT))] == []
 
 
-def test_there_are_events_and_no_files_of_others() -> None:
-    known = {golden.path_of(kind, schema) for kind in EVENTS for schema in range(1, kind.schema + 1)}
-    assert len(known) > 15
-    assert set(golden.FOLDER.iterdir()) == known
+def test_there_are_events_and_all_are_of_contexts_that_are_enabled() -> None:
+    assert len(Ground(PROJECT).events) > 15
+    assert set(Ground(PROJECT).events) == set(published_events(Settings().contexts))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,21 +59,42 @@ class Lifted(Event):
     }
 
 
+@dataclass(frozen=True, kw_only=True)
+class Strange(Event):
+    box_id: UUID
+    strange: complex
+
+
 @pytest.mark.parametrize(
-    ("changed", "complaint"), [(Renamed, "cannot read its schema 1"), (Widened, "raise it"), (Lifted, None)]
+    ("changed", "complaint"),
+    [(Renamed, "cannot read its schema 1"), (Widened, "other fields"), (Lifted, None)],
 )
 def test_a_field_that_changes_without_a_new_schema_is_seen(
-    changed: type[Event], complaint: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    changed: type[Event], complaint: str | None, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(golden, "FOLDER", tmp_path)
-    stored = json.dumps(golden.stored_form(golden.sample(Moved)))
-    golden.path_of(changed, 1).write_text(stored)
-    if changed.schema == 2:
-        golden.path_of(changed, 2).write_text(json.dumps(golden.stored_form(golden.sample(changed))))
-    found = list(complaints([changed]))
+    project = Project(tmp_path, "acme")
+    golden.write_missing(project, [changed, Moved])
+    golden.path_of(project, Moved, 1).rename(golden.path_of(project, changed, 1))
+    found = [str(each) for each in golden.complaints(project, changed)]
     assert (len(found) == 1 and complaint in found[0]) if complaint else found == []
 
 
-def test_an_event_without_a_file_is_seen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(golden, "FOLDER", tmp_path)
-    assert [text for text in complaints([Moved]) if "Moved.1.json is missing" in text]
+def test_an_event_without_a_file_is_seen_until_it_is_written(tmp_path: Path) -> None:
+    project = Project(tmp_path, "acme")
+    [found] = golden.complaints(project, Moved)
+    assert found.what == "tests/events/contract/contract.Moved.1.json is missing"
+    golden.write_missing(project, [Moved])
+    assert list(golden.complaints(project, Moved)) == []
+
+
+def test_a_file_that_is_there_is_never_changed(tmp_path: Path) -> None:
+    project = Project(tmp_path, "acme")
+    [path] = golden.write_missing(project, [Moved])
+    path.write_text("{}")
+    assert golden.write_missing(project, [Moved]) == []
+    assert json.loads(path.read_text()) == {}
+
+
+def test_a_field_without_an_example_is_said(tmp_path: Path) -> None:
+    with pytest.raises(golden.NoSample, match="for the field strange"):
+        golden.write_missing(Project(tmp_path, "acme"), [Strange])

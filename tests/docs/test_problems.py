@@ -12,8 +12,9 @@ from bailiwick.kernel.http.catalogue import EDGE, Entry, as_html, as_markdown, e
 from bailiwick.kernel.http.documents import document_routes
 from bailiwick.kernel.http.problems import STATUS, Problem
 from bailiwick.kernel.settings import Settings
+from bailiwick.tooling.check.source import Source, last_name, literal, snake
 from tests.docs.pages import ROOT
-from tests.style.source import Source, last_name, literal, repository, snake
+from tests.style.source import repository
 
 KNOWN = entries(Settings().contexts)
 PROBLEMS_MODULE = "bailiwick.kernel.http.problems"

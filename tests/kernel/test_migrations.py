@@ -20,7 +20,7 @@ from tests.kernel.samples import create_tables, messages
 CONTEXTS = [
     module.name
     for module in pkgutil.iter_modules(bailiwick.__path__)
-    if module.ispkg and module.name != "kernel"
+    if module.ispkg and module.name not in ("kernel", "tooling")
 ]
 
 
@@ -55,7 +55,7 @@ def settings(url: str, contexts: list[str]) -> Settings:
 def test_every_context_ships_its_migrations() -> None:
     assert "tasks" in CONTEXTS
     for context in CONTEXTS:
-        assert migrations._scripts(context).get_current_head(), context
+        assert migrations.scripts(context).get_current_head(), context
 
 
 @pytest.mark.parametrize("context", CONTEXTS)
@@ -83,12 +83,12 @@ def tables_at(url: str) -> list[str]:
             sql = "SELECT name FROM sqlite_master"
         return sorted(name for (name,) in connection.execute(text(sql)))
 
-    return asyncio.run(migrations._on(url, read))
+    return asyncio.run(migrations.alone(url, read))
 
 
 def test_the_migrated_schema_is_what_the_code_believes(database_url: str) -> None:
     migrations.upgrade(settings(database_url, CONTEXTS))
-    found = asyncio.run(migrations._on(database_url, lambda c: differences(c, ["kernel", *CONTEXTS])))
+    found = asyncio.run(migrations.alone(database_url, lambda c: differences(c, ["kernel", *CONTEXTS])))
     assert found == []
 
 
@@ -101,7 +101,7 @@ def indexes_at(url: str) -> dict[str, str]:
             sql = "SELECT name, sql FROM sqlite_master WHERE type = 'index' AND sql IS NOT NULL"
         return {name: " ".join(definition.split()) for name, definition in connection.execute(text(sql))}
 
-    return asyncio.run(migrations._on(url, read))
+    return asyncio.run(migrations.alone(url, read))
 
 
 def test_the_migrated_indexes_have_the_conditions_that_the_code_believes(
@@ -139,7 +139,7 @@ def test_a_drift_of_the_schema_is_seen(database_url: str, drift: str) -> None:
         return differences(connection, ["kernel", "tasks"])
 
     migrations.upgrade(settings(database_url, ["tasks"]))
-    assert len(asyncio.run(migrations._on(database_url, plant))) > 0
+    assert len(asyncio.run(migrations.alone(database_url, plant))) > 0
 
 
 def test_a_drift_of_the_code_is_seen(database_url: str) -> None:
@@ -154,7 +154,7 @@ def test_a_drift_of_the_code_is_seen(database_url: str) -> None:
         return list(compare_metadata(MigrationContext.configure(connection), changed))
 
     asyncio.run(migrations.upgrade_async(database_url, []))
-    found = asyncio.run(migrations._on(database_url, compare))
+    found = asyncio.run(migrations.alone(database_url, compare))
     added = {entry[0] for entry in found if isinstance(entry, tuple)}
     assert {"add_column", "add_index", "add_table"} <= added
 
@@ -173,6 +173,13 @@ async def test_a_migration_that_fails_leaves_nothing_behind(database_url: str) -
         raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
-        await migrations._on(database_url, fail)
+        await migrations.alone(database_url, fail)
     [kernel] = await migrations.status_async(database_url, [])
     assert kernel.current is None
+
+
+async def test_a_migration_waits_only_briefly_for_a_lock(postgresql_url: str) -> None:
+    def ask(connection: Connection) -> Any:
+        return connection.execute(text("SHOW lock_timeout")).scalar()
+
+    assert await migrations.alone(postgresql_url, ask) == "5s"

@@ -1,6 +1,6 @@
 """Where the processes die that are killed at a failpoint: each name in the code belongs to one scene."""
 
-from tests.style.rules import failpoint_names
+from bailiwick.tooling.check.style.failpoints import failpoint_names
 from tests.style.source import repository
 
 NAMES = failpoint_names(repository())

@@ -7,9 +7,9 @@ from typing import Any
 import httpx2 as httpx
 from uuid_utils.compat import uuid7
 
+from bailiwick.tooling.check.policy import Row
 from tests.policy.goods import a_sku, sku_of
 from tests.policy.scene import ANOTHER, PASSWORD, Scene
-from tests.policy.table import Row
 from tests.policy.work import QUEUE
 
 ENDLESS = {("GET", "/api/v1/stream")}

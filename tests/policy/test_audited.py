@@ -24,9 +24,10 @@ from bailiwick.kernel.messaging.tables import audit, work
 from bailiwick.kernel.module import Module
 from bailiwick.tasks.application.ports import TasksPorts
 from bailiwick.tasks.infrastructure.unit_of_work import SqlTasksUnitOfWork
+from bailiwick.tooling.check.policy import ROLES, Row, rows
 from tests.policy.requests import CART, OPERATIONS, PAYMENTS, PROFILES, TASKS, USERS, sent
 from tests.policy.scene import ANOTHER, HASH, PASSWORD, Scene, Stage, staged
-from tests.policy.table import FILE, ROLES, Row, rows
+from tests.policy.table import FILE
 from tests.policy.work import QUEUE
 
 WRITES = [row for row in rows(FILE.read_text(encoding="utf-8")) if row.method != "GET"]

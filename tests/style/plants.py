@@ -128,7 +128,6 @@ VIOLATIONS: dict[str, list[Files]] = {
         {STORED: "OLD = delete(orders)", HANDLER: "from orders import OLD\ndatabase.all(OLD)"},
         {STORED: "async def pay(self):\n    await self._first(update(orders).values(a=1))"},
         {"src/bailiwick/files/store.py": "GONE = files.delete().returning(files.c.id)\ndatabase.first(GONE)"},
-        {"src/bailiwick/identity/infrastructure/cleaning.py": "class Cleaning: ..."},
     ],
     "transaction_boundaries_have_failpoints": [
         {STORED: "async def forget(self):\n    await self._database.write([old])"},
@@ -200,7 +199,6 @@ RIGHT: dict[str, Files] = {
         STORED: "OLD = delete(orders)\nONE = select(orders)\nasync def forget(self):\n"
         "    self._execute(OLD, id=1)\n    await self._unit.database.first(ONE)\n    file.write(1)",
         HTTP: "OLD = select(orders)\ndatabase.all(OLD)",
-        "src/bailiwick/identity/infrastructure/cleaning.py": "database.write([old])",
         "src/bailiwick/kernel/messaging/readers.py": "database.write([old])",
     },
     "transaction_boundaries_have_failpoints": {

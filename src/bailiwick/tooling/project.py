@@ -49,3 +49,12 @@ class Project:
     def contexts(self) -> tuple[str, ...]:
         """The names of the project's own contexts, in the order of the alphabet."""
         return tuple(sorted(contract.parent.name for contract in self.source.glob("*/contract.py")))
+
+    @property
+    def policy(self) -> Path:
+        """The reviewed table of who may call each route."""
+        return self.root / ("tests/policy/policy.md" if self.is_product else "tests/policy.md")
+
+    def golden(self, context: str) -> Path:
+        """The folder of the stored forms of a context's events, `<context>.<Event>.<schema>.json`."""
+        return self.root / ("tests/contract/events" if self.is_product else f"tests/events/{context}")

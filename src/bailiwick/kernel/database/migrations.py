@@ -22,6 +22,8 @@ T = TypeVar("T")
 KERNEL = "kernel"
 LOCK = 7_239_151_402
 """The advisory lock that lets only one process migrate at a time. Any number, but always this."""
+WAIT_BRIEFLY = "SET LOCAL lock_timeout = '5s'"
+"""A migration that waits for a lock makes all later requests wait: it gives up, and is tried again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +49,7 @@ async def upgrade_async(url: str, contexts: Iterable[str]) -> list[Status]:
                 _run(connection, status.context, "head", "_upgrade_revs")
         return before
 
-    return await _on(url, work)
+    return await alone(url, work)
 
 
 def downgrade(settings: Settings, context: str, steps: int = 1) -> Status:
@@ -57,7 +59,7 @@ def downgrade(settings: Settings, context: str, steps: int = 1) -> Status:
         _run(connection, context, f"-{steps}", "_downgrade_revs")
         return _status(connection, context)
 
-    return asyncio.run(_on(settings.database.url, work))
+    return asyncio.run(alone(settings.database.url, work))
 
 
 def status(settings: Settings) -> list[Status]:
@@ -66,17 +68,17 @@ def status(settings: Settings) -> list[Status]:
 
 
 async def status_async(url: str, contexts: Iterable[str]) -> list[Status]:
-    return await _on(url, lambda connection: [_status(connection, c) for c in (KERNEL, *contexts)])
+    return await alone(url, lambda connection: [_status(connection, c) for c in (KERNEL, *contexts)])
 
 
-async def _on(url: str, work: Callable[[Connection], T]) -> T:
+async def alone(url: str, work: Callable[[Connection], T]) -> T:
     """Run `work` in one transaction that only one process at a time can hold."""
     if url.startswith("sqlite:///"):
         return await asyncio.to_thread(_on_sqlite, url.removeprefix("sqlite:///"), work)
     engine = create_async_engine(url.replace("postgresql://", "postgresql+asyncpg://", 1), poolclass=NullPool)
     async with engine.begin() as connection:
         await connection.execute(text(f"SELECT pg_advisory_xact_lock({LOCK})"))
-        await connection.execute(text("SET LOCAL lock_timeout = '5s'"))
+        await connection.execute(text(WAIT_BRIEFLY))
         result = await connection.run_sync(work)
     await engine.dispose()
     return result
@@ -90,7 +92,8 @@ def _on_sqlite(path: str, work: Callable[[Connection], T]) -> T:
         return work(connection)
 
 
-def _scripts(context: str) -> ScriptDirectory:
+def scripts(context: str) -> ScriptDirectory:
+    """The migrations that a context ships in its package."""
     package = import_module(package_of(context))
     assert package.__file__ is not None
     folder = str(Path(package.__file__).parent / "migrations")
@@ -102,21 +105,21 @@ def _version_table(context: str) -> str:
 
 
 def _status(connection: Connection, context: str) -> Status:
-    scripts = _scripts(context)
+    history = scripts(context)
     current = MigrationContext.configure(
         connection, opts={"version_table": _version_table(context)}
     ).get_current_revision()
-    head = scripts.get_current_head() or ""
-    return Status(context, current, head, len(list(scripts.iterate_revisions(head, current or "base"))))
+    head = history.get_current_head() or ""
+    return Status(context, current, head, len(list(history.iterate_revisions(head, current or "base"))))
 
 
 def _run(connection: Connection, context: str, target: str, direction: str) -> None:
-    scripts = _scripts(context)
+    history = scripts(context)
 
     def steps(current: Any, _: Any) -> Any:
-        return getattr(scripts, direction)(target, current)
+        return getattr(history, direction)(target, current)
 
-    with EnvironmentContext(Config(), scripts, fn=steps, destination_rev=target) as environment:
+    with EnvironmentContext(Config(), history, fn=steps, destination_rev=target) as environment:
         environment.configure(
             connection=connection, version_table=_version_table(context), render_as_batch=True
         )

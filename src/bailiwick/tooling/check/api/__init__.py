@@ -1,0 +1,1 @@
+"""The published API: what of it changed, and whether its clients go on working."""
