@@ -1,38 +1,52 @@
-"""The guide to adding a context works: its commands make one that migrates and serves beside the others."""
+"""The guide to adding a context works: its commands make contexts that react to an order at once."""
 
+import os
 import re
-import subprocess
 from pathlib import Path
-from shutil import copytree, ignore_patterns
 
-import httpx2 as httpx
+import pytest
 
+from bailiwick.tooling.generate.project import new_project
 from tests.docs.pages import ROOT, blocks, names
 from tests.docs.running import running
+from tests.tooling.generate.projects import TOOLS, run
 
 GUIDE = ROOT / "docs/guides/add-a-context.md"
+*MAKING, TRYING = blocks(GUIDE, "sh")
 
 
-def test_a_renamed_copy_of_tasks_is_a_context_of_its_own(tmp_path: Path, sqlite_url: str) -> None:
-    copytree(ROOT / "src", tmp_path / "src", ignore=ignore_patterns("__pycache__"))
-    [make_it] = blocks(GUIDE, "sh")
-    subprocess.run(["bash", "-e", "-c", make_it], cwd=tmp_path, check=True)
-    notes = tmp_path / "src/bailiwick/notes"
-    assert "task" not in "".join(path.read_text().lower() for path in notes.rglob("*.py"))
-    for name in names(GUIDE):
-        if re.fullmatch(r"[\w/]+\.py", name) and not name.startswith(("kernel/", "tests/")):
-            assert (notes / name).exists() or name == "application/subscribers.py", name
+@pytest.fixture(scope="module")
+def acme(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A project in which a reader has done what the guide says."""
+    where = tmp_path_factory.mktemp("guided")
+    new_project("acme", where=where)
+    for script in MAKING:
+        path = f"{TOOLS}:{os.environ['PATH']}"
+        done = run(where / "acme", "bash", "-e", "-c", script, PATH=path)
+        assert done.returncode == 0, done.stderr
+        for name in (name for name in named() if "/http" in name and script is MAKING[0]):
+            assert (where / "acme/src/acme/billing" / name).exists() == (name == "interfaces/http.py"), name
+    return where / "acme"
 
-    [variable] = [name for name in names(GUIDE) if name.startswith("BAILIWICK_CONTEXTS=")]
-    enabled = dict([variable.split("=")])
-    with (
-        running(sqlite_url, tmp_path, tmp_path / "src", **enabled) as server,
-        httpx.Client(base_url=f"{server.address}/api/v1") as client,
-    ):
-        somebody = {"email": "ann.b@example.com", "password": "a long and quiet river", "full_name": "Ann B"}
-        joined = client.post("/auth/register", json=somebody | {"accept_terms": True})
-        client.headers["Authorization"] = f"Bearer {joined.json()['data']['access_token']}"
-        made = client.post("/notes", json={"title": "mine"})
-        assert made.status_code == 201
-        assert client.get(made.headers["Location"].removeprefix("/api/v1")).json()["data"]["title"] == "mine"
-        assert client.get("/tasks").json()["data"] == []
+
+def named() -> list[str]:
+    """The files that the guide names."""
+    return [name for name in names(GUIDE) if re.fullmatch(r"[\w/]+(\.py|\.md|/)", name)]
+
+
+def test_every_file_that_the_guide_names_is_made(acme: Path) -> None:
+    places = [acme, acme / "src/acme/billing", acme / "src/acme/stamps"]
+    missing = [name for name in named() if not any((place / name).exists() for place in places)]
+    assert missing == ["interfaces/http.py"]
+    assert len(named()) > 15
+
+
+def test_an_order_becomes_an_invoice_and_a_reminder(acme: Path, sqlite_url: str) -> None:
+    with running(sqlite_url, acme, acme / "src") as server:
+        order, invoices, reminders, stamp = server.bash(TRYING, acme)
+    for made in (invoices, reminders):
+        [one] = made["data"]
+        assert one["number"] == order["data"]["number"]
+        assert one["total"] == order["data"]["total"]
+    assert invoices["data"][0]["due_on"] is None
+    assert (stamp["data"]["name"], stamp["data"]["colour"]) == ("Zebra", "red")

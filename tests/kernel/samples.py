@@ -1,6 +1,5 @@
 """A context that shows everything a mapped aggregate can be, made from no migration but its own tables."""
 
-import sqlite3
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
@@ -8,7 +7,6 @@ from enum import Enum, StrEnum
 from typing import ClassVar, NewType, Self
 from uuid import UUID
 
-import asyncpg
 from sqlalchemy import (
     Boolean,
     Column,
@@ -24,17 +22,14 @@ from sqlalchemy import (
     select,
     update,
 )
-from sqlalchemy.schema import CreateIndex, CreateTable
 
 from bailiwick.kernel.database.columns import Id, Json, UtcDateTime, context_metadata
-from bailiwick.kernel.database.connections import Database
 from bailiwick.kernel.database.mapper import Mapper
-from bailiwick.kernel.database.postgresql import PostgresDatabase
-from bailiwick.kernel.database.sqlite import SqliteDatabase
-from bailiwick.kernel.database.statements import POSTGRESQL, SQLITE
 from bailiwick.kernel.database.unit_of_work import SqlRepository, SqlUnitOfWork, Unique
 from bailiwick.kernel.domain import Aggregate, Conflict, DomainError, Event
-from bailiwick.kernel.http.idempotency import idempotency
+from bailiwick.tooling.any_aggregate import create_tables as made_tables
+from bailiwick.tooling.any_aggregate import database_at as database_at
+from bailiwick.tooling.any_aggregate import messages as messages
 
 NOON = datetime(2031, 1, 1, 12, tzinfo=UTC)
 
@@ -130,9 +125,6 @@ class Shelf(Aggregate):
         self._record(event)
 
 
-messages = idempotency.metadata
-"""The kernel's own tables: outbox, inbox and idempotency keys."""
-
 metadata = context_metadata()
 
 shelves = Table(
@@ -209,24 +201,6 @@ class SampleUnitOfWork(SqlUnitOfWork):
         return self._repository(SqlShelves)
 
 
-def database_at(url: str, pool_size: int = 10) -> Database:
-    """Not yet opened. Without TLS, which the server does not have: a cancelled try for it warns later."""
-    if url.startswith("sqlite:"):
-        return SqliteDatabase(url)
-    return PostgresDatabase(f"{url}?sslmode=disable", pool_size=pool_size)
-
-
 async def create_tables(url: str, *kinds: MetaData) -> None:
-    """Make the tables of `kinds` as their metadata says, without migrations."""
-    dialect = SQLITE if url.startswith("sqlite:") else POSTGRESQL
-    tables = [table for kind in kinds or (messages, metadata) for table in kind.sorted_tables]
-    made = [CreateTable(table) for table in tables] + [CreateIndex(i) for t in tables for i in t.indexes]
-    script = ";\n".join(str(each.compile(dialect=dialect)) for each in made)
-    if dialect is SQLITE:
-        connection = sqlite3.connect(url.removeprefix("sqlite:///"))
-        connection.executescript(script)
-        connection.close()
-        return
-    server = await asyncpg.connect(url)
-    await server.execute(script)
-    await server.close()
+    """Make the tables of `kinds`, or the kernel's and those of the samples, without migrations."""
+    await made_tables(url, *(kinds or (messages, metadata)))

@@ -1,12 +1,11 @@
 """The mapper: what is stored is what is loaded, for any aggregate, on both databases."""
 
-from copy import deepcopy
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
-from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
 from sqlalchemy import Column, Integer, MetaData, Table, Text
 
@@ -14,9 +13,19 @@ from bailiwick.kernel.application import Contention, Stale
 from bailiwick.kernel.database.columns import Id
 from bailiwick.kernel.database.connections import Database
 from bailiwick.kernel.database.mapper import Mapper
-from bailiwick.kernel.database.unit_of_work import SqlRepository, SqlUnitOfWork
 from bailiwick.kernel.domain import Aggregate, NotFound
-from tests.kernel.aggregates import any_of, fresh, shipped_mappers, state, unconstrained
+from bailiwick.tooling.any_aggregate import (
+    any_of,
+    changed,
+    examples_of,
+    keeps_everything,
+    loaded,
+    repository,
+    stored,
+    thoroughly,
+    unconstrained,
+)
+from tests.kernel.aggregates import shipped_mappers
 from tests.kernel.samples import (
     Board,
     Money,
@@ -31,66 +40,6 @@ from tests.kernel.samples import (
 
 MAPPERS = shipped_mappers() | {"samples.Shelf": Mapper(Shelf, shelves, boards=boards)}
 
-thoroughly = settings(
-    max_examples=25,
-    deadline=None,
-    suppress_health_check=[
-        HealthCheck.function_scoped_fixture,
-        HealthCheck.too_slow,
-        HealthCheck.data_too_large,
-    ],
-)
-
-
-def repository(database: Database, mapper: Mapper[Any]) -> tuple[SqlUnitOfWork, SqlRepository[Any, Any]]:
-    kind = type("Anything", (SqlRepository,), {"mapper": mapper})
-    unit = SqlUnitOfWork(database)
-    return unit, kind(unit)
-
-
-async def stored(database: Database, mapper: Mapper[Any], aggregate: Any) -> None:
-    unit, things = repository(database, mapper)
-    async with unit:
-        things.add(aggregate)
-        await unit.commit(None)
-
-
-async def loaded(database: Database, mapper: Mapper[Any], id: UUID) -> Any:
-    return await repository(database, mapper)[1].get(id)
-
-
-async def changed(database: Database, mapper: Mapper[Any], id: UUID, /, **values: Any) -> Any:
-    """The aggregate after some of its fields were replaced and stored."""
-    unit, things = repository(database, mapper)
-    async with unit:
-        aggregate = await things.get(id)
-        for name, value in values.items():
-            setattr(aggregate, name, value)
-        return await unit.commit(aggregate)
-
-
-async def keeps_everything(database: Database, mapper: Mapper[Any], one: Any, other: Any) -> None:
-    """Store, load, equal; then each field changed, stored, loaded, equal; and nothing written in vain."""
-    before = state(one)
-    await stored(database, mapper, one)
-    assert one.version == 1
-    found = await loaded(database, mapper, one.id)
-    before[1]["version"] = state(1)
-    assert state(found) == before
-    version = 1
-    for name in (f.name for f in fields(mapper.kind) if f.name not in ("id", "version")):
-        value = deepcopy(getattr(other, name))
-        version += state(value) != state(getattr(found, name))
-        result = await changed(database, mapper, one.id, **{name: value})
-        found = await loaded(database, mapper, one.id)
-        assert state(getattr(found, name)) == state(value)
-        assert state(found) == state(result)
-        assert found.version == version, name
-    same = {f.name: deepcopy(getattr(found, f.name)) for f in fields(found) if f.name != "id"}
-    before_that, reads = database.statements, 1 + len(mapper.children)
-    await changed(database, mapper, one.id, **same)
-    assert database.statements == before_that + reads
-
 
 def test_every_shipped_aggregate_is_found() -> None:
     assert {"tasks.Task", "identity.User", "identity.Session"} <= set(MAPPERS)
@@ -102,19 +51,8 @@ async def test_any_aggregate_is_kept_whole(name: str, database_url: str) -> None
     await create_tables(database_url, messages, metadata)
     database = database_at(database_url)
     await database.open()
-
-    @thoroughly
-    @given(fresh(mapper.kind), fresh(mapper.kind))
-    def gather(one: Any, other: Any) -> None:
-        examples.append((one, other))
-
-    examples: list[tuple[Any, Any]] = []
-    gather()
-    seen: set[UUID] = set()
-    for one, other in examples:
-        if one.id not in seen:
-            seen.add(one.id)
-            await keeps_everything(database, mapper, one, other)
+    for one, other in examples_of(mapper.kind):
+        await keeps_everything(database, mapper, one, other)
     await database.close()
 
 

@@ -98,6 +98,13 @@ def test_a_list_is_written_with_commas_or_as_json(written: str, monkeypatch: pyt
 REMOTES = {"identity": "http://10.0.0.5:8000", "profiles": "https://profiles.example.com"}
 
 
+@pytest.mark.parametrize("name", ["taks", "acme.invoices", "bailiwick.kernel.taks"])
+def test_a_context_that_is_not_installed_is_refused(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BAILIWICK_CONTEXTS", f"identity,{name}")
+    with pytest.raises(SettingsError, match=f"contexts names {name}, which is not installed here"):
+        Settings.load()
+
+
 @pytest.mark.parametrize(
     "written",
     [

@@ -157,9 +157,14 @@ def _parts(kind: Any, table: Table, prefix: str = "", children: Collection[str] 
         if f.name in children:
             continue
         prefixed = f"{prefix}{f.name}"
-        column = f.name if f.name in table.c and prefixed not in table.c else prefixed
-        parts.append(_part(f.name, column, hints[f.name], table))
+        short = _begins_columns(f.name, table) and not _begins_columns(prefixed, table)
+        parts.append(_part(f.name, f.name if short else prefixed, hints[f.name], table))
     return parts
+
+
+def _begins_columns(name: str, table: Table) -> bool:
+    """Whether the table has a column of this name, or those of a value object that is called so."""
+    return any(key == name or key.startswith(f"{name}_") for key in table.c.keys())  # noqa: SIM118  # no dict
 
 
 def _dump(parts: Sequence[_Part], thing: Any) -> list[Any]:

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, Field, SecretStr, ValidationError
 
-from bailiwick.kernel.contexts import package_of
+from bailiwick.kernel.contexts import is_installed, package_of
 from bailiwick.kernel.failpoints import VARIABLE as FAILPOINTS
 from bailiwick.kernel.settings import forms
 from bailiwick.kernel.settings.forms import SHORTEST_SECRET
@@ -37,6 +37,10 @@ from bailiwick.kernel.settings.sections import (
 from bailiwick.kernel.settings.sources import Problem, read
 
 DEVELOPMENT_KEY = "development-only-secret-never-use-it-in-production"
+INSTALL = (
+    "Correct the name (your own contexts are named by package: `acme.invoices`), or install the project that "
+    "has it beside Bailiwick: `uv sync`, or `pip install -e .` in its folder."
+)
 HOW_TO_MAKE_ONE = 'Make one with: python3 -c "import secrets; print(secrets.token_urlsafe(48))".'
 
 
@@ -154,6 +158,9 @@ class Settings(Section):
     def _contradictions(self) -> list[Problem]:
         """What no process starts with."""
         found = []
+        if missing := [name for name in self.contexts if not is_installed(name)]:
+            what = f"names {', '.join(missing)}, which is not installed here"
+            found.append(_refusal("contexts", what, INSTALL))
         here = {package_of(name) for name in self.contexts}
         both = [name for name in self.remotes if package_of(name) in here]
         if both:

@@ -1,0 +1,1 @@
+"""Generators: a new project, a new context, and what extends one."""
