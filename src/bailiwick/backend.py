@@ -15,7 +15,7 @@ from uuid_utils.compat import uuid7
 from bailiwick.kernel.audit.refusals import Refusals
 from bailiwick.kernel.audit.sealing import Sealer
 from bailiwick.kernel.cache import Cache
-from bailiwick.kernel.contexts import package_of
+from bailiwick.kernel.contexts import name_of, package_of
 from bailiwick.kernel.database.connections import Database
 from bailiwick.kernel.database.postgresql import PostgresDatabase
 from bailiwick.kernel.database.sqlite import SqliteDatabase
@@ -28,7 +28,8 @@ from bailiwick.kernel.module import Module, Platform
 from bailiwick.kernel.observability import db_pool_busy, db_pool_open, db_pool_waiting, watch
 from bailiwick.kernel.operations import http as operators
 from bailiwick.kernel.operations import processes as process_operations
-from bailiwick.kernel.operations.console import Console
+from bailiwick.kernel.operations import traffic
+from bailiwick.kernel.operations.console import Carried, Console
 from bailiwick.kernel.settings import Settings
 from bailiwick.messaging import Messaging
 
@@ -97,7 +98,8 @@ class Backend:
     @property
     def operations(self) -> list[Operation]:
         own = [router for module in self.modules for router in module.routers]
-        routers = [health.router, operators.router, process_operations.router, *self.live.routers, *own]
+        kernel = (health.router, operators.router, process_operations.router, traffic.router)
+        routers = [*kernel, *self.live.routers, *own]
         return [operation for router in routers for operation in router.operations]
 
     @cached_property
@@ -118,8 +120,18 @@ class Backend:
 
     def console(self) -> Console:
         """What operators look through."""
-        own = self.messaging
-        return Console(self.platform.database, self.platform.clock, own.handlers, own.schedules)
+        own, platform = self.messaging, self.platform
+        return Console(platform.database, platform.clock, own.handlers, own.schedules, self.carried)
+
+    @property
+    def carried(self) -> list[Carried]:
+        """The contexts with where their code is."""
+        settings = self.platform.settings
+        packages = {name_of(name): package_of(name) for name in (*settings.contexts, *settings.remotes)}
+        return [
+            Carried(packages.get(own.name, package_of(own.name)), own, own.name not in self.elsewhere)
+            for own in self.modules
+        ]
 
     def provided(self, kind: type[T]) -> T:
         """What a context provides of this type, such as its ports. Raises LookupError."""

@@ -12,6 +12,7 @@ from importlib.metadata import version
 from typing import Any
 
 from sqlalchemy import literal, select
+from starlette.routing import Route
 
 from bailiwick.backend import Backend
 from bailiwick.kernel.database.connections import Database
@@ -20,7 +21,7 @@ from bailiwick.kernel.http import health
 from bailiwick.kernel.http.addresses import ClientAddresses
 from bailiwick.kernel.http.app import Application, Edge
 from bailiwick.kernel.http.contracts import with_contracts
-from bailiwick.kernel.http.documents import document_routes
+from bailiwick.kernel.http.documents import asset_route, document_routes
 from bailiwick.kernel.http.headers import security_headers, with_cors
 from bailiwick.kernel.http.lifespan import with_lifespan
 from bailiwick.kernel.http.limits import RateLimiter
@@ -28,6 +29,7 @@ from bailiwick.kernel.http.requests import ExpectedVersion, Request
 from bailiwick.kernel.http.routing import PROVIDED, Bound, Operation, Provide, expected_version
 from bailiwick.kernel.observability import configure_logging, log_request, render_metrics, requests
 from bailiwick.kernel.operations.console import Console
+from bailiwick.kernel.operations.page import map_route
 from bailiwick.kernel.settings import Settings
 from bailiwick.kernel.stopping import farewells
 
@@ -74,7 +76,7 @@ def http_application(backend: Backend, limiter: RateLimiter | None = None) -> An
         meter=requests,
         headers=headers,
         max_body=settings.http.max_body_bytes,
-        pages=document_routes(lru_cache(1)(partial(openapi_document, backend))) if settings.http.docs else (),
+        pages=_pages(backend),
         refused=backend.refusals.note,
     )
     application = Application(bind(backend, edge), edge)
@@ -83,6 +85,13 @@ def http_application(backend: Backend, limiter: RateLimiter | None = None) -> An
     token = settings.service_token.get_secret_value() if settings.service_token else None
     with_origins = with_cors(application, settings.http.cors_origins, application.headers)
     return with_contracts(with_origins, own, edge, token)
+
+
+def _pages(backend: Backend) -> list[Route]:
+    """For people: the map always, the documentation where it is wanted."""
+    document = lru_cache(1)(partial(openapi_document, backend))
+    documents = document_routes(document) if backend.platform.settings.http.docs else [asset_route()]
+    return [map_route(), *documents]
 
 
 def bind(backend: Backend, edge: Edge) -> list[Bound]:

@@ -83,6 +83,16 @@ class Page:
         self.evaluate(f"(f => {{ f.focus(); f.select(); }})(document.querySelector({json.dumps(selector)}))")
         self._send("Input.insertText", text=text)
 
+    def type(self, text: str) -> None:
+        """Put text where the cursor is."""
+        self._send("Input.insertText", text=text)
+
+    def narrow(self, width: int) -> None:
+        """Be a phone that is `width` CSS pixels wide."""
+        self._send(
+            "Emulation.setDeviceMetricsOverride", width=width, height=800, deviceScaleFactor=1, mobile=True
+        )
+
     def screenshot(self, file: Path) -> None:
         file.write_bytes(base64.b64decode(self._send("Page.captureScreenshot")["data"]))
 

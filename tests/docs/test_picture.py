@@ -1,5 +1,6 @@
-"""The picture of the architecture: its texts stay inside their boxes and clear of each other."""
+"""The pictures: their texts stay inside their boxes and clear of each other."""
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,8 +10,9 @@ import pytest
 
 from tests.docs.pages import ROOT
 
-PICTURES = sorted((ROOT / "docs").rglob("*.svg"))
+PICTURES = sorted(path for path in (ROOT / "docs").rglob("*.svg") if path.name != "logo.svg")
 SVG = "{http://www.w3.org/2000/svg}"
+FILLED = {f"{SVG}polygon", f"{SVG}path"}
 
 # Widths of DejaVu Sans, the widest of the usual system fonts, in parts of its height.
 WIDTH, BOLD_WIDTH = 0.56, 0.64
@@ -39,7 +41,19 @@ def boxes(picture: Xml.Element) -> list[Area]:
     sizes = [
         [float(box.get(name, "0")) for name in ("x", "y", "width", "height")] for box in rectangles(picture)
     ]
-    return [Area(x, y, x + width, y + height) for x, y, width, height in sizes]
+    drawn = [Area(x, y, x + width, y + height) for x, y, width, height in sizes]
+    return drawn + [area(shape) for shape in picture.iter() if shape.tag in FILLED and has_room(shape)]
+
+
+def has_room(shape: Xml.Element) -> bool:
+    """Whether texts can stand in it: Graphviz draws its boxes as filled shapes."""
+    return shape.get("points", shape.get("d", "")) != "" and shape.get("fill", "none") != "none"
+
+
+def area(shape: Xml.Element) -> Area:
+    numbers = [float(number) for number in re.findall(r"-?[\d.]+", shape.get("points", shape.get("d", "")))]
+    across, down = numbers[::2], numbers[1::2]
+    return Area(min(across), min(down), max(across), max(down))
 
 
 def rectangles(picture: Xml.Element) -> Iterator[Xml.Element]:

@@ -1,11 +1,15 @@
 """Wires the context: the only place where its ports meet their adapters."""
 
-from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from functools import partial
 
-from bailiwick.identity.application import subscribers
 from bailiwick.identity.application.ports import IdentityPorts, IdentityRules, Mail, RegistrationMode
+from bailiwick.identity.application.subscribers import (
+    on_email_verification_requested,
+    on_password_changed,
+    on_password_reset_requested,
+    on_registration_repeated,
+)
 from bailiwick.identity.contract import (
     AccessTokens,
     EmailVerificationRequested,
@@ -32,7 +36,6 @@ from bailiwick.identity.infrastructure.tokens import JwtAccessTokens, TokenVerif
 from bailiwick.identity.infrastructure.unit_of_work import SqlIdentityUnitOfWork
 from bailiwick.identity.infrastructure.usernames import ProfileUsernames
 from bailiwick.identity.interfaces.http import sign_in, users
-from bailiwick.kernel.domain import Event
 from bailiwick.kernel.http.authentication import Authentication
 from bailiwick.kernel.messaging.handlers import Subscription
 from bailiwick.kernel.module import Module, Platform
@@ -138,13 +141,23 @@ def _mail(settings: Settings) -> Mail:
 
 
 def _subscriptions(ports: IdentityPorts) -> tuple[Subscription, ...]:
-    reactions: tuple[tuple[type[Event], Callable[..., Awaitable[None]]], ...] = (
-        (PasswordResetRequested, subscribers.on_password_reset_requested),
-        (EmailVerificationRequested, subscribers.on_email_verification_requested),
-        (RegistrationRepeated, subscribers.on_registration_repeated),
-        (PasswordChanged, subscribers.on_password_changed),
-    )
-    return tuple(
-        Subscription(f"identity.{react.__name__}", kind, partial(react, ports=ports))
-        for kind, react in reactions
+    return (
+        Subscription(
+            "identity.on_password_reset_requested",
+            PasswordResetRequested,
+            partial(on_password_reset_requested, ports=ports),
+        ),
+        Subscription(
+            "identity.on_email_verification_requested",
+            EmailVerificationRequested,
+            partial(on_email_verification_requested, ports=ports),
+        ),
+        Subscription(
+            "identity.on_registration_repeated",
+            RegistrationRepeated,
+            partial(on_registration_repeated, ports=ports),
+        ),
+        Subscription(
+            "identity.on_password_changed", PasswordChanged, partial(on_password_changed, ports=ports)
+        ),
     )

@@ -30,6 +30,8 @@ ASSETS = {
     "docs.css": "text/css",
     "docs.js": "text/javascript",
     "favicon.svg": "image/svg+xml",
+    "map.css": "text/css",
+    "map.js": "text/javascript",
     "vendor/redoc.standalone.js": "text/javascript",
     "vendor/swagger-ui-bundle.js": "text/javascript",
     "vendor/swagger-ui.css": "text/css",
@@ -120,8 +122,13 @@ def document_routes(document: Callable[[], bytes]) -> list[Route]:
         Route("/api/docs/problems", _problems, name="problems"),
         Route("/api/redoc", _redoc, name="redoc"),
         Route("/api/openapi.json", openapi, name="openapi"),
-        Route("/api/assets/{fingerprint}/{name:path}", _asset, name="asset"),
+        asset_route(),
     ]
+
+
+def asset_route() -> Route:
+    """What every page of ours loads."""
+    return Route("/api/assets/{fingerprint}/{name:path}", _asset, name="asset")
 
 
 def _home(request: Request) -> Response:
@@ -129,15 +136,15 @@ def _home(request: Request) -> Response:
 
 
 def _docs(request: Request) -> Response:
-    return _page(request, DOCS_PAGE, PAGE_POLICY)
+    return page(request, DOCS_PAGE, PAGE_POLICY)
 
 
 def _redoc(request: Request) -> Response:
-    return _page(request, REDOC_PAGE, REDOC_POLICY)
+    return page(request, REDOC_PAGE, REDOC_POLICY)
 
 
 def _problems(request: Request) -> Response:
-    return _page(request, PROBLEMS_PAGE, PAGE_POLICY, problems=_catalogue())
+    return page(request, PROBLEMS_PAGE, PAGE_POLICY, problems=_catalogue())
 
 
 @cache
@@ -155,9 +162,10 @@ def _asset(request: Request) -> Response:
     return _cacheable(request, _content(name), ASSETS[name], ONE_YEAR if ours else ASK_AGAIN)
 
 
-def _page(request: Request, template: str, policy: str, **parts: str) -> Response:
-    page = template.format(product=PRODUCT, assets=f"/api/assets/{fingerprint()}", **parts)
-    response = _cacheable(request, page.encode(), "text/html", ASK_AGAIN)
+def page(request: Request, template: str, policy: str, **parts: str) -> Response:
+    """The page that a template makes, which may load what `policy` allows and nothing else."""
+    text = template.format(product=PRODUCT, assets=f"/api/assets/{fingerprint()}", **parts)
+    response = _cacheable(request, text.encode(), "text/html", ASK_AGAIN)
     response.headers["Content-Security-Policy"] = policy
     return response
 

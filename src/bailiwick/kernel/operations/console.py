@@ -8,19 +8,30 @@ from bailiwick.kernel.database.connections import Database
 from bailiwick.kernel.http.health import OPERATIONS_READ
 from bailiwick.kernel.messaging.handlers import Handler
 from bailiwick.kernel.messaging.schedules import Schedule
+from bailiwick.kernel.module import Module
 
 READ = OPERATIONS_READ
 MANAGE = "operations.manage"
 
 
 @dataclass(frozen=True, slots=True)
+class Carried:
+    """A context, with its code in `package`. One that is not `here` is only asked: another process has it."""
+
+    package: str
+    module: Module
+    here: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Console:
-    """`handlers` and `schedules` are those of this process; another may know others."""
+    """`handlers`, `schedules` and contexts are those of this process; another may know others."""
 
     database: Database
     clock: Clock
     handlers: Sequence[Handler] = ()
     schedules: Sequence[Schedule] = ()
+    carried: Sequence[Carried] = ()
     _by_name: Mapping[tuple[str, str], Handler] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
