@@ -4,9 +4,11 @@ import re
 from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
+from typer.main import get_command
 from typer.testing import CliRunner
 
 from bailiwick.backend import Backend
@@ -27,8 +29,9 @@ from tests.docs.pages import PAGES, ROOT, blocks, commands, headings, links, nam
 
 
 def names_of(module: Module) -> Iterator[str]:
-    """What a context calls its permissions, events, processes, queues and schedules."""
+    """What a context calls its permissions, subscribers, events, processes, queues and schedules."""
     yield from module.permissions
+    yield from (subscription.name for subscription in module.subscriptions)
     yield from (handler.process.name for handler in module.processes)
     yield from (handler.kind.queue for handler in module.jobs)
     yield from (schedule.name for schedule in module.schedules)
@@ -62,9 +65,21 @@ def test_every_link_inside_the_repository_leads_somewhere(page: Path) -> None:
             assert address.fragment in headings(target), link
 
 
+def command_in(line: str) -> list[str]:
+    """The words up to the command, unknown ones included. What follows a command is an argument of it."""
+    found: Any = get_command(app)
+    path = []
+    for word in (re.match(r"(?:[a-z]+(?: |$))*", line) or [""])[0].split():
+        if not hasattr(found, "commands"):
+            break
+        path.append(word)
+        found = found.commands.get(word, found)
+    return path
+
+
 @pytest.mark.parametrize("line", COMMANDS)
 def test_every_command_in_the_documents_exists(line: str) -> None:
-    path = (re.match(r"(?:[a-z]+(?: |$))*", line) or [""])[0].split()
+    path = command_in(line)
     help_page = CliRunner().invoke(app, [*path, "--help"], prog_name="bailiwick")
     assert help_page.exit_code == 0, help_page.stderr
     assert help_page.stdout.startswith(f"Usage: bailiwick {' '.join(path)}")
@@ -86,7 +101,7 @@ def test_every_setting_in_the_documents_exists(page: Path) -> None:
 
 
 def test_the_examples_of_running_it_are_settings() -> None:
-    [example] = [block for block in blocks(ROOT / "docs/operations.md", "") if "=" in block]
+    [example] = [block for block in blocks(ROOT / "docs/guides/go-to-production.md", "") if "=" in block]
     assert {line.partition("=")[0] for line in example.splitlines()} <= VARIABLES
 
 
@@ -113,4 +128,5 @@ def test_every_file_of_the_code_that_is_named_exists(page: Path) -> None:
     for name in names(page):
         if re.fullmatch(r"[\w/]+(?:\.py|/)", name):
             places = [ROOT / name, ROOT / "src/bailiwick" / name]
+            places += (ROOT / "src/bailiwick").glob(f"*/{name}")  # a file of any context
             assert name == "var/" or any(place.exists() for place in places), name

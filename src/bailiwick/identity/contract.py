@@ -17,8 +17,13 @@ class IdentityPermission(StrEnum):
     """What a role may allow in this context."""
 
     READ_USERS = "users.read"
+    """See accounts, their roles and their state."""
+
     MANAGE_USERS = "users.manage"
+    """Make, change, suspend, delete and restore accounts, and have their passwords reset."""
+
     GRANT_ROLES = "roles.grant"
+    """Give roles that rank below one's own, and take them back."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -13,6 +13,7 @@ class ProfilesPermission(StrEnum):
     """What a role may allow in this context."""
 
     READ_PROFILES = "profiles.read"
+    """See every profile."""
 
 
 @dataclass(frozen=True, kw_only=True)
