@@ -116,8 +116,9 @@ def test_help_answers_at_once_because_nothing_heavy_is_loaded() -> None:
     "words",
     [
         (), ("run",), ("serve",), ("migrate",), ("migrate", "up"), ("migrate", "down"), ("migrate", "status"),
-        ("superuser",), ("superuser", "create"), ("doctor",), ("openapi",), ("demo",), ("settings",),
-        ("version",),
+        ("superuser",), ("superuser", "create"), ("doctor",), ("openapi",), ("postman",),
+        ("client",), ("client", "python"), ("client", "typescript"), ("demo",), ("settings",), ("version",),
+        ("new",), ("new", "project"),
     ],
 )  # fmt: skip
 def test_every_command_explains_itself(words: tuple[str, ...]) -> None:

@@ -3,7 +3,6 @@
 import os
 import sys
 from importlib import import_module
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -12,6 +11,13 @@ from typer.exceptions import TyperException
 
 from bailiwick import operations_cli
 from bailiwick.kernel.audit.commands import audit
+from bailiwick.tooling.check.commands import check
+from bailiwick.tooling.clients import commands as clients
+from bailiwick.tooling.edit.commands import promote
+from bailiwick.tooling.generate.commands import new
+from bailiwick.tooling.map.commands import map_app
+from bailiwick.tooling.reference.commands import reference as write_reference
+from bailiwick.tooling.upgrade.commands import upgrade
 
 INTRODUCTION = """A business backend of working bounded contexts.
 
@@ -21,6 +27,9 @@ INTRODUCTION = """A business backend of working bounded contexts.
 
 Settings come from the environment, secret files and bailiwick.toml: see `bailiwick settings`.
 """
+
+TOLD = frozenset({"CannotCopy", "CannotServe", "CeleryMissing", "NothingToHandle"})
+"""Errors whose text says what to do."""
 
 
 def _load(target: str) -> Any:
@@ -61,7 +70,8 @@ def _explained(error: Exception) -> tuple[str, int]:
         return str(error), 2
     if isinstance(error, _load("bailiwick.kernel.domain:DomainError")):
         return str(error), 1
-    if type(error).__name__ in ("CannotServe", "CeleryMissing", "NothingToHandle"):
+    kind = type(error)
+    if kind.__name__ in TOLD or kind.__module__.startswith("bailiwick.tooling."):
         return str(error), 1
     text = _load("bailiwick.kernel.settings.forms:without_password")(str(error)) or "no details"
     if isinstance(error, OSError) or type(error).__module__.split(".")[0] in (
@@ -102,6 +112,11 @@ app.add_typer(operations_cli.processes, name="processes", rich_help_panel="Look 
 app.add_typer(operations_cli.stock, name="stock", rich_help_panel="Look after it")
 app.add_typer(operations_cli.ledger, name="ledger", rich_help_panel="Look after it")
 app.add_typer(audit, name="audit", rich_help_panel="Look after it")
+app.add_typer(new, name="new", rich_help_panel="Build on it")
+app.command(rich_help_panel="Build on it")(promote)
+app.add_typer(map_app, name="map", rich_help_panel="Build on it")
+app.command(rich_help_panel="Build on it")(check)
+app.command(rich_help_panel="Build on it")(upgrade)
 
 Host = Annotated[str | None, typer.Option(help="Address to listen on.", show_default="http.host")]
 Port = Annotated[int | None, typer.Option(help="Port to listen on.", show_default="http.port")]
@@ -206,6 +221,24 @@ def status() -> None:
         raise typer.Exit(1)
 
 
+@migrate.command()
+def copy(
+    source: Annotated[
+        str, typer.Option("--from", help="The old database, such as sqlite:///var/bailiwick.db.")
+    ],
+) -> None:
+    """Copy everything from another database into this one, which must be unused. Stop the product first.
+
+    Example: DATABASE_URL=postgresql://... bailiwick migrate copy --from sqlite:///var/bailiwick.db
+    """
+    settings = _settings()
+    copied = _load("bailiwick.kernel.database.copying:copy")(source, settings.database.url, settings.contexts)
+    for each in copied:
+        if each.rows:
+            typer.echo(f"{each.table:28} {each.rows:>9,}")
+    typer.echo(f"{sum(each.rows for each in copied):,} rows copied.")
+
+
 @superuser.command()
 def create(
     email: Annotated[str, typer.Argument(help="The email to sign in with.", show_default=False)],
@@ -251,29 +284,19 @@ def settings(
         typer.secho(f"Warning: {warning}", err=True, fg=typer.colors.YELLOW)
 
 
-@app.command(rich_help_panel="Build on it")
-def openapi(
-    output: Annotated[
-        Path | None, typer.Option("--output", "-o", help="File to write.", show_default="standard output")
-    ] = None,
-) -> None:
-    """Write the OpenAPI document of the enabled contexts.
+app.command(rich_help_panel="Build on it")(clients.openapi)
+app.command(rich_help_panel="Build on it")(clients.postman)
+app.add_typer(clients.client, name="client", rich_help_panel="Build on it")
 
-    Example: bailiwick openapi -o openapi.json
-    """
-    backend = _load("bailiwick.backend:Backend").build(_settings())
-    document: bytes = _load("bailiwick.main:openapi_document")(backend)
-    if output is None:
-        typer.echo(document)
-    else:
-        output.write_bytes(document)
+
+app.command(name="reference", rich_help_panel="Build on it")(write_reference)
 
 
 @app.command(rich_help_panel="Build on it")
 def demo() -> None:
-    """Add the small demo (people and tasks) to an empty database."""
+    """Add the small demo (people, tasks, a shop) to an empty database."""
     seeded = _load("bailiwick.demo:seed")(_settings())
-    typer.echo(seeded or "There is data already; nothing was added.")
+    typer.echo(seeded or "Nothing was added: there is data already, or no identity, or this is production.")
 
 
 @app.command(rich_help_panel="Look after it")
