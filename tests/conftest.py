@@ -16,7 +16,7 @@ __all__ = ["anyio_backend", "database_url", "postgres", "postgresql_url", "sqlit
 @pytest.fixture(autouse=True)
 def loggers_bind_anew() -> None:
     """A logger keeps what was configured at its first use, which was another test's."""
-    for name, module in list(sys.modules.items()):
+    for name, module in sys.modules.copy().items():  # at once: a thread of another test may still import
         if name.startswith("bailiwick.") and isinstance(
             log := getattr(module, "log", None), BoundLoggerLazyProxy
         ):

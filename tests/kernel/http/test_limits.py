@@ -7,7 +7,7 @@ import pytest
 import redis
 
 from bailiwick.kernel.application import TooMany, Unavailable
-from bailiwick.kernel.http import limits
+from bailiwick.kernel.http import limits, shared_limits
 from bailiwick.kernel.http.limits import Rate, RateLimiter, rates_of
 from bailiwick.kernel.testing import free_port, valkey_server
 
@@ -143,18 +143,6 @@ async def test_memory_stays_bounded_and_the_busy_are_not_forgotten(monkeypatch: 
     assert len(count._young) + len(count._old) <= 201
 
 
-async def test_a_check_in_this_process_takes_less_than_ten_microseconds_with_many_callers() -> None:
-    counted = RateLimiter({"actor": "1000000/minute"}, None)
-    callers = [f"10.0.{number >> 8}.{number & 255}" for number in range(10_000)]
-    best = 1.0
-    for _ in range(5):
-        started = time.process_time()
-        for who in callers:
-            await counted.check("actor", who)
-        best = min(best, (time.process_time() - started) / len(callers))
-    assert best < 10e-6
-
-
 async def test_processes_with_one_redis_count_together(redis_url: str) -> None:
     first, second = (RateLimiter({"actor": "10/minute"}, redis_url) for _ in range(2))
     assert await accepted(first, 6) == 6
@@ -165,7 +153,10 @@ async def test_processes_with_one_redis_count_together(redis_url: str) -> None:
     await second.close()
 
 
-async def test_racing_requests_never_exceed_the_rate_in_redis(redis_url: str) -> None:
+async def test_racing_requests_never_exceed_the_rate_in_redis(
+    redis_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shared_limits, "PATIENCE", 10.0)  # who waits longer counts alone, and here many wait
     shared = RateLimiter({"actor": "20/minute"}, redis_url)
     served = await asyncio.gather(*(accepted(shared, 1) for _ in range(200)))
     assert sum(served) == 20
