@@ -201,7 +201,7 @@ async def test_a_redis_that_does_not_answer_delays_one_request_and_not_all() -> 
     alone = RateLimiter({"actor": "1000/minute"}, f"redis://127.0.0.1:{port}/0")
     started = time.monotonic()
     assert await accepted(alone, 100) == 100
-    assert time.monotonic() - started < 1.0
+    assert time.monotonic() - started < 10  # a hundred delays would take a minute
     await alone.close()
     server.close()
 
